@@ -1,0 +1,61 @@
+"""Robot policies that hold up under changes they were never trained on: MELRO for Gymnasium.
+
+Importing this package registers the environment ids and nothing else; everything that needs JAX or dm_control is loaded on
+first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from melro_gym.envs.registration import register_envs
+
+if TYPE_CHECKING:
+    from melro_gym.checkpoint import CheckpointError, load_agent, save_agent
+    from melro_gym.models import Agent
+    from melro_gym.planning import PlanConfig, PlanResult, plan
+    from melro_gym.training import TrainConfig, train
+    from melro_gym.wrappers import MELROController
+
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "Agent": "melro_gym.models",
+    "CheckpointError": "melro_gym.checkpoint",
+    "MELROController": "melro_gym.wrappers",
+    "PlanConfig": "melro_gym.planning",
+    "PlanResult": "melro_gym.planning",
+    "TrainConfig": "melro_gym.training",
+    "load_agent": "melro_gym.checkpoint",
+    "plan": "melro_gym.planning",
+    "save_agent": "melro_gym.checkpoint",
+    "train": "melro_gym.training",
+}
+
+__all__ = [
+    "Agent",
+    "CheckpointError",
+    "MELROController",
+    "PlanConfig",
+    "PlanResult",
+    "TrainConfig",
+    "load_agent",
+    "plan",
+    "register_envs",
+    "save_agent",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_EXPORTS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_EXPORTS})
+
+
+register_envs()

@@ -1,0 +1,1 @@
+"""Perturbed environments: data tables, model edits, the environment class and its registration."""
