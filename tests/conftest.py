@@ -1,0 +1,49 @@
+"""Settings that hold for every test, made before anything reads them, and fixtures that many tests share."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from jaxtyping import PRNGKeyArray
+
+# JAX reads these when it is first imported, which most tests here never do.
+os.environ.setdefault("JAX_NUMPY_DTYPE_PROMOTION", "strict")
+os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
+
+
+def _has_egl() -> bool:
+    try:
+        ctypes.CDLL("libEGL.so.1")
+    except OSError:
+        return False
+    return True
+
+
+# MuJoCo cannot be imported with a renderer that is not there.
+if sys.platform == "linux" and "DISPLAY" not in os.environ and _has_egl():
+    os.environ.setdefault("MUJOCO_GL", "egl")
+
+
+@pytest.fixture
+def key() -> PRNGKeyArray:
+    """A JAX random key, the same in every run."""
+    import jax.random as jr
+
+    return jr.key(0)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests marked `gpu` where JAX has no accelerator."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if marked:
+        import jax
+
+        if jax.default_backend() == "cpu":
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason="needs an accelerator"))
