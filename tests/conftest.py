@@ -17,17 +17,17 @@ os.environ.setdefault("JAX_NUMPY_DTYPE_PROMOTION", "strict")
 os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
 
 
-def _has_egl() -> bool:
+def _renderer_without_display() -> str:
     try:
         ctypes.CDLL("libEGL.so.1")
     except OSError:
-        return False
-    return True
+        return "disable"
+    return "egl"
 
 
-# MuJoCo cannot be imported with a renderer that is not there.
-if sys.platform == "linux" and "DISPLAY" not in os.environ and _has_egl():
-    os.environ.setdefault("MUJOCO_GL", "egl")
+# MuJoCo picks its renderer when it is first imported, and fails there if it is told of one that is missing.
+if sys.platform == "linux" and "DISPLAY" not in os.environ:
+    os.environ.setdefault("MUJOCO_GL", _renderer_without_display())
 
 
 @pytest.fixture
