@@ -7,6 +7,7 @@ from typing import Any
 
 import gymnasium as gym
 
+from melro_gym.envs.robot_tables import robot_specs
 from melro_gym.envs.tables import JOINTS, PERTURBATIONS, TASKS, Task
 
 ENTRY_POINT = "melro_gym.envs.suite:SuiteEnv"
@@ -44,3 +45,7 @@ def register_envs() -> None:
         for name in (env_id, f"{NAMESPACE}/{env_id}"):
             if name not in gym.registry:
                 gym.register(name, entry_point=ENTRY_POINT, kwargs=kwargs)
+    for env_id, entry_point, kwargs in robot_specs():
+        for name in (env_id, f"{NAMESPACE}/{env_id}"):
+            if name not in gym.registry:
+                gym.register(name, entry_point=entry_point, kwargs=kwargs)
