@@ -1,0 +1,141 @@
+"""Agents on disk: one `.safetensors` file with JSON metadata. Loading never executes code."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import tempfile
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from melro_gym.models import Agent, AgentConfig
+
+FORMAT = "melro_gym agent 1"
+_PACKAGES = ("melro-gym", "gymnasium", "dm-control", "mujoco", "jax", "equinox", "numpy")
+
+
+class CheckpointError(ValueError):
+    """A file that is not a usable agent, or an agent that does not exist."""
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that an agent's returns depend on."""
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def flatten_arrays(tree: Any) -> dict[str, np.ndarray]:
+    """Arrays of a PyTree by their path, such as `.policy.net.hidden[0].weight`."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(eqx.filter(tree, eqx.is_array))
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+
+
+def restore_arrays(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """`tree` with its arrays replaced by those of the same path.
+
+    Raises:
+        CheckpointError: an array is missing, superfluous, or of another shape or dtype.
+    """
+    expected = flatten_arrays(tree)
+    if set(expected) != set(arrays):
+        odd = sorted(set(expected) ^ set(arrays))
+        raise CheckpointError(f"The file's arrays do not fit its description; first difference: {odd[0]}.")
+    for path, leaf in expected.items():
+        if arrays[path].shape != leaf.shape or arrays[path].dtype != leaf.dtype:
+            found = f"{arrays[path].dtype}{arrays[path].shape}"
+            raise CheckpointError(f"Array {path} should be {leaf.dtype}{leaf.shape}, but the file has {found}.")
+    replace = lambda path, leaf: jnp.asarray(arrays[jax.tree_util.keystr(path)]) if eqx.is_array(leaf) else leaf
+    return jax.tree_util.tree_map_with_path(replace, tree)
+
+
+def write_arrays(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> None:
+    """Write arrays and JSON metadata to one file, atomically: the old file stays until the new one is complete."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    content = safetensors.numpy.save(
+        {name: np.ascontiguousarray(array) for name, array in arrays.items()}, {"melro_gym": json.dumps(metadata)}
+    )
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays and JSON metadata of a file that `write_arrays` made.
+
+    Raises:
+        CheckpointError: the file is missing, truncated or something else.
+    """
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            metadata = json.loads((file.metadata() or {})["melro_gym"])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}
+    except FileNotFoundError:
+        raise CheckpointError(f"There is no file {path}.") from None
+    except (safetensors.SafetensorError, KeyError, ValueError, OSError) as error:
+        raise CheckpointError(f"{path} is not a complete melro_gym file ({type(error).__name__}: {error}).") from error
+    if not isinstance(metadata, dict):
+        raise CheckpointError(f"{path} has no usable description.")
+    return arrays, metadata
+
+
+def save_agent(path: str | os.PathLike[str], agent: Agent) -> None:
+    """Write an agent, with its configuration and metadata, to one `.safetensors` file, atomically."""
+    metadata = {"format": FORMAT, "config": agent.config.to_json(), "record": agent.metadata}
+    write_arrays(path, flatten_arrays(agent), metadata)
+
+
+def load_agent(name_or_path: str | os.PathLike[str]) -> Agent:
+    """Load an agent from a file, or a shipped one by its name.
+
+    Raises:
+        CheckpointError: unknown name, or a file that is missing, damaged or not an agent.
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".safetensors" and not path.exists():
+        shipped = shipped_agents()
+        if str(name_or_path) not in shipped:
+            known = ", ".join(sorted(shipped)) or "none"
+            raise CheckpointError(f"No agent {str(name_or_path)!r}: not a file, and shipped agents are: {known}.")
+        path = shipped[str(name_or_path)]
+    arrays, metadata = read_arrays(path)
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(f"{path} has format {metadata.get('format')!r}; this version reads {FORMAT!r}.")
+    try:
+        config = AgentConfig(**metadata["config"])
+        blank = Agent(config, record=metadata["record"], key=jr.key(0))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: its description of the networks is unusable ({error}).") from error
+    agent = restore_arrays(blank, arrays)
+    if not all(np.all(np.isfinite(array)) for array in arrays.values()):
+        raise CheckpointError(f"{path} holds weights that are not finite.")
+    return agent
+
+
+def shipped_agents() -> dict[str, Path]:
+    """Files of the agents in the package, by name."""
+    folder = Path(str(resources.files("melro_gym") / "agents"))
+    return {file.stem: file for file in sorted(folder.glob("*.safetensors"))}

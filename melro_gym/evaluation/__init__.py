@@ -1,0 +1,1 @@
+"""Evaluation: batched episodes, statistics, the demo's table and figure."""

@@ -1,0 +1,51 @@
+"""Episodes of many environments side by side, with batched decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import gymnasium as gym
+import numpy as np
+
+
+class Controller(Protocol):
+    """Decides for a batch of environments."""
+
+    def __call__(self, obs: np.ndarray) -> np.ndarray:
+        """Actions in [-1, 1], shape `(B, A)`, for raw observations of shape `(B, S)`."""
+        ...
+
+
+def run_episodes(
+    make_env: Callable[[], gym.Env[Any, Any]],
+    controller: Controller,
+    seeds: Sequence[int],
+    *,
+    on_step: Callable[[int], None] | None = None,
+) -> np.ndarray:
+    """Undiscounted returns of one episode per seed, all environments stepped together in this process.
+
+    Args:
+        make_env: makes one environment; its episodes must end.
+        controller: decides for all environments at once; rows of finished episodes are decided but not used.
+        seeds: `reset` seed of each episode.
+        on_step: called with the number of decisions executed after each batched step.
+    """
+    envs = [make_env() for _ in seeds]
+    try:
+        obs = np.stack([env.reset(seed=int(seed))[0] for env, seed in zip(envs, seeds, strict=True)])
+        returns = np.zeros(len(envs))
+        running = np.ones(len(envs), bool)
+        while running.any():
+            actions = controller(obs)
+            for index in np.flatnonzero(running):
+                obs[index], reward, terminated, truncated, _ = envs[index].step(actions[index])
+                returns[index] += reward
+                running[index] = not (terminated or truncated)
+            if on_step is not None:
+                on_step(int(running.sum()))
+    finally:
+        for env in envs:
+            env.close()
+    return returns

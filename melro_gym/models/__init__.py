@@ -1,0 +1,10 @@
+"""Equinox modules: world model, Gaussian policy, critic, normaliser, and the agent that holds them."""
+
+from melro_gym.models.agent import Agent as Agent
+from melro_gym.models.agent import AgentConfig as AgentConfig
+from melro_gym.models.agent import Normaliser as Normaliser
+from melro_gym.models.critic import Critic as Critic
+from melro_gym.models.distribution import ActionDistribution as ActionDistribution
+from melro_gym.models.networks import MLP as MLP
+from melro_gym.models.policy import GaussianPolicy as GaussianPolicy
+from melro_gym.models.world_model import WorldModel as WorldModel

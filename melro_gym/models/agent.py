@@ -1,0 +1,129 @@
+"""An agent: normaliser, world model, base policy and critic in one PyTree."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from melro_gym.models.critic import Critic
+from melro_gym.models.distribution import ActionDistribution
+from melro_gym.models.policy import GaussianPolicy
+from melro_gym.models.world_model import WorldModel, control_size, encode_control
+
+
+@dataclass(frozen=True)
+class AgentConfig:
+    """Sizes and forms of an agent's networks: everything needed to build it before its weights are loaded."""
+
+    obs_size: int
+    action_size: int
+    model_input: str = "action"
+    """What the models see of an action: `action` (sampled) or `distribution` (`(mu, sigma)`, the paper's Eq. 5-8)."""
+    model_width: int = 256
+    model_depth: int = 2
+    reward_width: int = 128
+    model_activation: str = "softsign"
+    policy_width: int = 64
+    policy_depth: int = 2
+    critic_width: int = 256
+    critic_depth: int = 2
+    critic_activation: str = "softsign"
+    critic_scale: float = 1.0
+    min_std: float = 0.05
+    max_std: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.obs_size < 1 or self.action_size < 1:
+            raise ValueError(f"`obs_size` and `action_size` must be positive; got {self.obs_size}, {self.action_size}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Constructor arguments as JSON values."""
+        return asdict(self)
+
+
+class Normaliser(eqx.Module):
+    """Observation statistics, frozen after the initial data."""
+
+    mean: Float[Array, " S"]
+    std: Float[Array, " S"]
+
+    def __call__(self, obs: Float[Array, "*batch S"]) -> Float[Array, "*batch S"]:
+        """Normalised observation: the state of the models."""
+        return (obs - self.mean) / self.std
+
+
+class Agent(eqx.Module):
+    """World model, base policy, critic and normaliser. A PyTree: it may be passed through `jit` and `vmap`."""
+
+    normaliser: Normaliser
+    world_model: WorldModel
+    policy: GaussianPolicy
+    critic: Critic
+    config: AgentConfig = eqx.field(static=True)
+    record: str = eqx.field(static=True)
+
+    def __init__(self, config: AgentConfig, *, record: dict[str, Any] | None = None, key: PRNGKeyArray):
+        """Build untrained networks.
+
+        Args:
+            config: sizes and forms.
+            record: JSON values that describe where the agent belongs and how it was made; see `metadata`.
+            key: consumed.
+        """
+        model_key, policy_key, critic_key = jr.split(key, 3)
+        size, control = config.obs_size, control_size(config.action_size, config.model_input)
+        self.normaliser = Normaliser(jnp.zeros(size), jnp.ones(size))
+        self.world_model = WorldModel(
+            size,
+            control,
+            width=config.model_width,
+            depth=config.model_depth,
+            reward_width=config.reward_width,
+            activation=config.model_activation,
+            key=model_key,
+        )
+        self.policy = GaussianPolicy(
+            size,
+            config.action_size,
+            width=config.policy_width,
+            depth=config.policy_depth,
+            min_std=config.min_std,
+            max_std=config.max_std,
+            key=policy_key,
+        )
+        self.critic = Critic(
+            size,
+            control,
+            width=config.critic_width,
+            depth=config.critic_depth,
+            activation=config.critic_activation,
+            scale=config.critic_scale,
+            key=critic_key,
+        )
+        self.config = config
+        self.record = json.dumps(record or {}, sort_keys=True)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Environment id and kwargs, observation keys, action repeat, control period, versions, training record."""
+        return json.loads(self.record)
+
+    def with_metadata(self, metadata: dict[str, Any]) -> Agent:
+        """The same networks with other metadata."""
+        blank = Agent(self.config, record=metadata, key=jr.key(0))
+        return jax.tree.unflatten(jax.tree.structure(blank), jax.tree.leaves(self))
+
+    def __call__(self, obs: Float[Array, " S"]) -> ActionDistribution:
+        """The base policy's action distribution for one raw observation."""
+        return self.policy(self.normaliser(obs))
+
+    def encode(self, distribution: ActionDistribution, noise: Float[Array, "*batch A"]) -> Float[Array, "*batch C"]:
+        """What this agent's models see of an action drawn with `noise`."""
+        return encode_control(distribution, noise, self.config.model_input)

@@ -1,0 +1,37 @@
+"""Critic: the expected entropy-regularised return of an action in a state."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from melro_gym.models.networks import MLP
+
+
+class Critic(eqx.Module):
+    """Layer-normalised MLP `v(s, a)`; its output is multiplied by `scale`.
+
+    With `scale = 1 / (1 - discount)` the network itself works with numbers of the size of one step's reward.
+    """
+
+    net: MLP
+    scale: float = eqx.field(static=True)
+
+    def __init__(
+        self,
+        obs_size: int,
+        control_size: int,
+        *,
+        width: int,
+        depth: int,
+        activation: str = "softsign",
+        scale: float = 1.0,
+        key: PRNGKeyArray,
+    ):
+        self.net = MLP(obs_size + control_size, 1, width, depth, activation=activation, layer_norm=True, key=key)
+        self.scale = scale
+
+    def __call__(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
+        """Value of an action in a state, in units of return."""
+        return self.scale * self.net(jnp.concatenate([state, control]))[0]

@@ -1,0 +1,62 @@
+"""Multi-layer perceptron shared by all components."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.random as jr
+from jaxtyping import Array, Float, PRNGKeyArray
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "softsign": jax.nn.soft_sign,
+    "elu": jax.nn.elu,
+    "silu": jax.nn.silu,
+    "tanh": jax.numpy.tanh,
+}
+
+
+class MLP(eqx.Module):
+    """`depth` hidden layers of `width` units, each optionally layer-normalised (Ba et al. 2016) before its activation.
+
+    Works on one example; callers `vmap`. The output layer is linear.
+    """
+
+    hidden: list[eqx.nn.Linear]
+    norms: list[eqx.nn.LayerNorm] | None
+    output: eqx.nn.Linear
+    activation: str = eqx.field(static=True)
+
+    def __init__(
+        self,
+        in_size: int,
+        out_size: int,
+        width: int,
+        depth: int,
+        *,
+        activation: str = "softsign",
+        layer_norm: bool = False,
+        key: PRNGKeyArray,
+    ):
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"Unknown activation {activation!r}. Choices: {', '.join(ACTIVATIONS)}.")
+        if width < 1 or depth < 1:
+            raise ValueError(f"`width` and `depth` must be at least 1; got {width} and {depth}.")
+        *hidden_keys, output_key = jr.split(key, depth + 1)
+        sizes = [in_size, *[width] * depth]
+        self.hidden = [
+            eqx.nn.Linear(before, after, key=layer_key)
+            for before, after, layer_key in zip(sizes, sizes[1:], hidden_keys, strict=False)
+        ]
+        self.norms = [eqx.nn.LayerNorm(width) for _ in range(depth)] if layer_norm else None
+        self.output = eqx.nn.Linear(width, out_size, key=output_key)
+        self.activation = activation
+
+    def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
+        for index, layer in enumerate(self.hidden):
+            x = layer(x)
+            if self.norms is not None:
+                x = self.norms[index](x)
+            x = ACTIVATIONS[self.activation](x)
+        return self.output(x)

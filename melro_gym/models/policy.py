@@ -1,0 +1,45 @@
+"""Gaussian base policy (Bok et al. 2025, Eq. 9)."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from melro_gym.models.distribution import ActionDistribution
+from melro_gym.models.networks import MLP
+
+
+class GaussianPolicy(eqx.Module):
+    """Two-headed layer-normalised MLP: `mu = tanh(.)`, `sigma = min_std + (max_std - min_std) sigmoid(.)`.
+
+    The squashing is this package's choice; the paper leaves bounds and the sign of sigma open.
+    """
+
+    net: MLP
+    min_std: float = eqx.field(static=True)
+    max_std: float = eqx.field(static=True)
+
+    def __init__(
+        self,
+        obs_size: int,
+        action_size: int,
+        *,
+        width: int,
+        depth: int,
+        activation: str = "softsign",
+        min_std: float = 0.05,
+        max_std: float = 1.0,
+        key: PRNGKeyArray,
+    ):
+        if not 0.0 < min_std < max_std:
+            raise ValueError(f"Need 0 < `min_std` < `max_std`; got {min_std} and {max_std}.")
+        self.net = MLP(obs_size, 2 * action_size, width, depth, activation=activation, layer_norm=True, key=key)
+        self.min_std = min_std
+        self.max_std = max_std
+
+    def __call__(self, state: Float[Array, " S"]) -> ActionDistribution:
+        """Action distribution in a state (a normalised observation)."""
+        mean, std = jnp.split(self.net(state), 2)
+        return ActionDistribution(jnp.tanh(mean), self.min_std + (self.max_std - self.min_std) * jax.nn.sigmoid(std))

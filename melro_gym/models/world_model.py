@@ -1,0 +1,65 @@
+"""World model: residual transition and reward head (Bok et al. 2025, Eq. 4-8)."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from melro_gym.models.distribution import ActionDistribution
+from melro_gym.models.networks import MLP
+
+MODEL_INPUTS = ("action", "distribution")
+
+
+def control_size(action_size: int, model_input: str) -> int:
+    """Length of the vector through which models see an action: `A`, or `2A` for `(mu, sigma)`."""
+    if model_input not in MODEL_INPUTS:
+        raise ValueError(f"Unknown `model_input` {model_input!r}. Choices: {', '.join(MODEL_INPUTS)}.")
+    return action_size if model_input == "action" else 2 * action_size
+
+
+class WorldModel(eqx.Module):
+    """Deterministic mean of the transition and of the reward, in normalised observations.
+
+    The emission is the identity (Eq. 4), so a state is a normalised observation of size `S`. `C` is the size of the control
+    input: the sampled action or, in the paper's form, `(mu, sigma)`.
+    """
+
+    transition: MLP
+    reward_head: MLP
+
+    def __init__(
+        self,
+        obs_size: int,
+        control_size: int,
+        *,
+        width: int,
+        depth: int,
+        reward_width: int,
+        activation: str = "softsign",
+        key: PRNGKeyArray,
+    ):
+        transition_key, reward_key = jr.split(key)
+        inputs = obs_size + control_size
+        self.transition = MLP(inputs, 2 * obs_size, width, depth, activation=activation, key=transition_key)
+        self.reward_head = MLP(inputs, 1, reward_width, depth, activation=activation, key=reward_key)
+
+    def step(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, " S"]:
+        """Mean of the next state, `rho * s + (1 - rho) * s_hat` (Eq. 7-8)."""
+        gate, update = jnp.split(self.transition(jnp.concatenate([state, control])), 2)
+        rho = (jax.nn.soft_sign(gate) + 1.0) / 2.0
+        return rho * state + (1.0 - rho) * update
+
+    def reward(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
+        """Mean of the reward of one environment step (Eq. 5)."""
+        return self.reward_head(jnp.concatenate([state, control]))[0]
+
+
+def encode_control(
+    distribution: ActionDistribution, noise: Float[Array, "*batch A"], model_input: str
+) -> Float[Array, "*batch C"]:
+    """What the models see of an action: the sampled action, or `(mu, sigma)` (then `noise` is unused)."""
+    return distribution.sample(noise) if model_input == "action" else distribution.vector()

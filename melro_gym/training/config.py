@@ -1,0 +1,115 @@
+"""Settings of a training run."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of Algorithm 1 (Bok et al. 2025); names of Table 1 in brackets where they differ.
+
+    One environment step is one physics control step, so a decision with `action_repeat=2` counts as two.
+    """
+
+    env: str = "WalkerWalk-v0"
+    """Gymnasium id."""
+    env_kwargs: dict[str, Any] = field(default_factory=dict, hash=False)
+    """Keyword arguments of the environment."""
+    seed: int = 0
+    """Seeds networks, environment and sampling."""
+    total_env_steps: int = 100_000
+    """Stop after this many environment steps [max_env_steps]."""
+
+    model_input: str = "action"
+    """`action` or `distribution`: what the models see of an action."""
+    model_width: int = 256
+    """[model mlp_n_hidden]"""
+    model_depth: int = 2
+    """[model mlp_n_layers]"""
+    reward_width: int = 128
+    """Hidden units of the reward head."""
+    policy_width: int = 64
+    """[policy n_hidden]"""
+    policy_depth: int = 2
+    """[policy n_layers]"""
+    critic_width: int = 256
+    """[critic n_hidden]"""
+    critic_depth: int = 2
+    """[critic n_layers]"""
+    min_std: float = 0.05
+    """Smallest standard deviation of the policy, in normalised actions."""
+    max_std: float = 1.0
+    """Largest standard deviation of the policy."""
+
+    initial_decisions: int = 1000
+    """Decisions of the random policy before training [n_initial_time_steps]."""
+    initial_model_updates: int = 1000
+    """Model updates on the initial data [initial_iter]."""
+    collect_decisions: int = 40
+    """Decisions between two rounds of updates [n_collect_steps]."""
+    model_updates: int = 40
+    """Model updates per round [model max_iter]."""
+    model_batch: int = 64
+    """Windows per model update [batch_size]."""
+    model_window: int = 4
+    """Decisions per window [model n_time_steps]."""
+    emission_variance: float = 0.01
+    """Variance of the observations given the state, in normalised units (Eq. 4)."""
+    reward_variance: float = 0.01
+    """Variance of the reward given state and action."""
+    behaviour_updates: int = 100
+    """Policy/critic updates per round [policy max_iter]."""
+    imagined_batch: int = 64
+    """Imagined trajectories per policy/critic update [n_samples]."""
+    imagined_steps: int = 6
+    """Decisions per imagined trajectory [policy n_time_steps]."""
+
+    discount: float = 0.975
+    """Per decision."""
+    td_lambda: float = 0.95
+    entropy_weight: float = 0.01
+    """Weight of the policy's entropy (nats) against the reward of one decision (eta of Eq. 11)."""
+    return_weight: float = 1.0
+    """Weight of the policy's return against the critic's loss (zeta of Eq. 14)."""
+    conservativity: float = 0.0
+    """Weight of the gradient-norm regulariser (eta of Eq. 14); 0 leaves its Hessian-vector product out."""
+    target_rate: float = 0.02
+    """Step of the target critic towards the critic per update; 1 bootstraps from the critic itself, as the paper does."""
+    paper_index: bool = False
+    """Bootstrap with Eq. 11's literal time index."""
+    learning_rate: float = 3e-4
+    """Adam step size of all components [step_size]."""
+    model_max_grad_norm: float = 100.0
+    """Clip of the model's gradient norm."""
+    policy_max_grad_norm: float = 1.0
+    """Clip of the policy's gradient norm."""
+    critic_max_grad_norm: float = 10.0
+    """Clip of the critic's gradient norm."""
+
+    eval_every: int = 10_000
+    """Environment steps between evaluations [n_steps_per_eval]."""
+    eval_episodes: int = 10
+    """Episodes per evaluation and action mode."""
+
+    def __post_init__(self) -> None:
+        for name in ("model_batch", "model_window", "imagined_batch", "imagined_steps", "collect_decisions"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1; got {getattr(self, name)}.")
+        if self.initial_decisions < self.model_window:
+            raise ValueError(f"`initial_decisions` must be at least `model_window`; got {self.initial_decisions}.")
+        for name in ("discount", "td_lambda"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"`{name}` must lie in [0, 1]; got {getattr(self, name)}.")
+        if self.discount == 1.0:
+            raise ValueError("`discount` must be below 1: the critic is scaled by 1 / (1 - discount).")
+        if self.entropy_weight < 0.0 or self.conservativity < 0.0:
+            raise ValueError("`entropy_weight` and `conservativity` must not be negative.")
+        if not 0.0 < self.target_rate <= 1.0:
+            raise ValueError(f"`target_rate` must lie in (0, 1]; got {self.target_rate}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """All settings as JSON values."""
+        return dataclasses.asdict(self)

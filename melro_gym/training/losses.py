@@ -1,0 +1,161 @@
+"""Losses of Algorithm 1 (Bok et al. 2025): model regression, policy and critic (Eq. 10-14)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from melro_gym.models import Critic, GaussianPolicy, WorldModel
+from melro_gym.training.imagination import Imagined, imagine
+from melro_gym.training.returns import lambda_returns
+
+Metrics = dict[str, Array]
+
+
+class Window(NamedTuple):
+    """`T` consecutive steps of one episode, observations normalised."""
+
+    states: Float[Array, "T S"]
+    controls: Float[Array, "T C"]
+    rewards: Float[Array, " T"]
+    next_states: Float[Array, "T S"]
+
+
+class Behaviour(NamedTuple):
+    """The two components that learn in imagination."""
+
+    policy: GaussianPolicy
+    critic: Critic
+
+
+class ReturnSettings(NamedTuple):
+    """Numbers of the TD(lambda) targets and of the combined loss; arrays or floats."""
+
+    discount: Array | float
+    td_lambda: Array | float
+    entropy_weight: Array | float
+    return_weight: Array | float
+    """Zeta of Eq. 14."""
+
+
+def model_loss(
+    world_model: WorldModel, window: Window, emission_variance: float, reward_variance: float
+) -> tuple[Array, Metrics]:
+    """Negative log-likelihood of a window under the model's own multi-step prediction (Eq. 4-8 without inference).
+
+    The first state is the first observation; later states are the model's means. Constants of the Gaussians are left out.
+    """
+
+    def step(state: Array, inputs: tuple[Array, Array]) -> tuple[Array, tuple[Array, Array]]:
+        control, reward = inputs
+        following = world_model.step(state, control)
+        return following, (following, world_model.reward(state, control) - reward)
+
+    _, (predicted, reward_errors) = jax.lax.scan(step, window.states[0], (window.controls, window.rewards), unroll=True)
+    state_errors = jnp.square(predicted - window.next_states)
+    loss = jnp.mean(jnp.sum(state_errors, -1)) / (2.0 * emission_variance)
+    loss += jnp.mean(jnp.square(reward_errors)) / (2.0 * reward_variance)
+    metrics = {
+        "model/one_step_error": jnp.sqrt(jnp.mean(state_errors[0])),
+        "model/last_step_error": jnp.sqrt(jnp.mean(state_errors[-1])),
+        "model/reward_error": jnp.sqrt(jnp.mean(jnp.square(reward_errors))),
+    }
+    return loss, metrics
+
+
+def policy_return(returns: Float[Array, " H+1"]) -> Float[Array, ""]:
+    """Mean of the targets over an imagined trajectory (Eq. 13, a return although the paper calls it a loss)."""
+    return jnp.mean(returns[:-1])
+
+
+def critic_loss(
+    critic: Critic, states: Float[Array, "H S"], controls: Float[Array, "H C"], returns: Float[Array, " H"]
+) -> Float[Array, ""]:
+    """Half the mean squared distance to the targets (Eq. 10), in units of the critic's scale; `returns` is not differentiated."""
+    values = jax.vmap(critic)(states, controls)
+    return 0.5 * jnp.mean(jnp.square((values - jax.lax.stop_gradient(returns)) / critic.scale))
+
+
+def behaviour_loss(
+    behaviour: Behaviour,
+    target_critic: Critic,
+    world_model: WorldModel,
+    state: Float[Array, " S"],
+    noise: Float[Array, "H+1 A"],
+    settings: ReturnSettings,
+    *,
+    model_input: str,
+    paper_index: bool,
+) -> tuple[Array, Metrics]:
+    """`-zeta L_pi + L_v` of one imagined trajectory (Eq. 14 without its regulariser; `L_pi` is maximised).
+
+    The policy's gradient flows through the model and through the target critic's inputs, never into the critic's parameters
+    (`sg` of Eq. 11-12); the critic's gradient stops at states and actions.
+    """
+    policy, critic = behaviour
+    imagined = imagine(world_model, policy, state, noise, model_input)
+    rewards = jax.vmap(world_model.reward)(imagined.states[:-1], imagined.controls[:-1])
+    frozen = jax.lax.stop_gradient(eqx.filter(target_critic, eqx.is_inexact_array))
+    frozen = eqx.combine(frozen, target_critic)
+    values = jax.vmap(frozen)(imagined.states, imagined.controls)
+    entropies = imagined.distributions.entropy()
+    returns = lambda_returns(
+        rewards,
+        entropies[:-1],
+        values,
+        jnp.broadcast_to(jnp.asarray(settings.discount), rewards.shape),
+        entropy_weight=settings.entropy_weight,
+        td_lambda=settings.td_lambda,
+        paper_index=paper_index,
+    )
+    objective = policy_return(returns)
+    states, controls = jax.lax.stop_gradient((imagined.states[:-1], imagined.controls[:-1]))
+    value_loss = critic_loss(critic, states, controls, returns[:-1])
+    scale = settings.return_weight / critic.scale
+    metrics = {
+        "policy/imagined_return": objective,
+        "policy/entropy": jnp.mean(entropies),
+        "policy/std": jnp.mean(imagined.distributions.std),
+        "critic/loss": value_loss,
+        "critic/value": jnp.mean(values),
+        **_clipping(imagined),
+    }
+    return -scale * objective + value_loss, metrics
+
+
+def _clipping(imagined: Imagined) -> Metrics:
+    return {"policy/saturated": jnp.mean(jnp.where(jnp.abs(imagined.distributions.mean) > 0.98, 1.0, 0.0))}
+
+
+def mean_squared_gradient(gradient: Any) -> Float[Array, ""]:
+    """`||g||^2 / |g|` of Eq. 14, where `|g|` is the number of entries of one component's gradient."""
+    flat, _ = jax.flatten_util.ravel_pytree(gradient)
+    return jnp.mean(jnp.square(flat))
+
+
+def conservative_gradient(
+    gradient_of: Callable[[Any], tuple[Any, Metrics]], parameters: tuple[Any, ...], weight: Array | float
+) -> tuple[tuple[Any, ...], Metrics]:
+    """Gradient of `L + weight * sum_c ||g_c||^2 / |g_c|` over the components `c` of `parameters` (Eq. 14).
+
+    The gradient of `||g||^2 / |g|` is `2 H g / |g|`: one Hessian-vector product, taken by linearising `gradient_of` once.
+    Exact where the components' losses share no curvature, as policy and critic here (Eq. 11's `sg` cuts the cross terms).
+    """
+    gradient, curvature, metrics = jax.linearize(gradient_of, parameters, has_aux=True)
+    tangents = tuple(
+        jax.tree.map(lambda leaf, n=_count(part): 2.0 * leaf / n, part) for part in gradient
+    )
+    penalty = curvature(type(parameters)(*tangents) if hasattr(parameters, "_fields") else tangents)
+    total = jax.tree.map(lambda g, h: g + weight * h, gradient, penalty)
+    metrics = {**metrics, "conservativity": sum((mean_squared_gradient(part) for part in gradient), jnp.array(0.0))}
+    return total, metrics
+
+
+def _count(tree: Any) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(tree))

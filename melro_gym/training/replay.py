@@ -1,0 +1,81 @@
+"""Replay buffer of every interaction so far: NumPy, float32, grows in place."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+Float32 = np.ndarray
+
+
+class Transition(NamedTuple):
+    """One environment step; leaves of shape `(S,)`, `(A,)` or `()`, or with a leading axis of rows."""
+
+    obs: Float32
+    mean: Float32
+    std: Float32
+    action: Float32
+    reward: Float32
+    terminated: Float32
+    next_obs: Float32
+    episode: Float32
+    """Index of the episode: a window never crosses from one to the next."""
+
+
+class Replay:
+    """Fixed-capacity store of transitions in order of arrival.
+
+    Args:
+        obs_size: `S`.
+        action_size: `A`.
+        capacity: rows; adding more raises `IndexError`, since Algorithm 1 keeps every interaction.
+    """
+
+    def __init__(self, obs_size: int, action_size: int, capacity: int):
+        shapes = Transition(
+            (obs_size,), (action_size,), (action_size,), (action_size,), (), (), (obs_size,), ()
+        )
+        self._rows = Transition(*(np.zeros((capacity, *shape), np.float32) for shape in shapes))
+        self.size = 0
+
+    def __len__(self) -> int:
+        return self.size
+
+    @property
+    def rows(self) -> Transition:
+        """Everything stored, as views of shape `(size, ...)`."""
+        return Transition(*(column[: self.size] for column in self._rows))
+
+    def add(self, transition: Transition) -> None:
+        """Append one row."""
+        if self.size >= len(self._rows.obs):
+            raise IndexError(f"The replay buffer is full ({self.size} rows).")
+        for column, item in zip(self._rows, transition, strict=True):
+            column[self.size] = item
+        self.size += 1
+
+    def restore(self, rows: Transition) -> None:
+        """Replace the contents with `rows`."""
+        self.size = len(rows.obs)
+        for column, stored in zip(self._rows, rows, strict=True):
+            column[: self.size] = stored
+
+    def sample_states(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Float32:
+        """Observations drawn uniformly, shape `(*shape, S)`."""
+        return self._rows.obs[rng.integers(self.size, size=shape)]
+
+    def sample_windows(self, rng: np.random.Generator, shape: tuple[int, ...], length: int) -> Transition:
+        """Windows of `length` consecutive rows of one episode, uniform over their starts; leaves `(*shape, length, ...)`.
+
+        Raises:
+            ValueError: no episode is long enough.
+        """
+        last = self.size - length + 1
+        episode = self._rows.episode[: self.size]
+        starts = np.flatnonzero(episode[:last] == episode[length - 1 :]) if last > 0 else np.array([], int)
+        if not len(starts):
+            raise ValueError(f"No stored episode has {length} steps; collect more or shorten the model's windows.")
+        first = starts[rng.integers(len(starts), size=shape)]
+        index = first[..., None] + np.arange(length)
+        return Transition(*(column[index] for column in self._rows))

@@ -1,0 +1,178 @@
+"""Jitted rounds of updates: one `lax.scan` over all model updates, one over all policy/critic updates."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import optax
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from melro_gym.models import Agent, Critic
+from melro_gym.training.config import TrainConfig
+from melro_gym.training.losses import (
+    Behaviour,
+    Metrics,
+    ReturnSettings,
+    Window,
+    behaviour_loss,
+    conservative_gradient,
+    model_loss,
+)
+
+
+class LearnerState(NamedTuple):
+    """Everything that the updates change."""
+
+    agent: Agent
+    target_critic: Critic
+    model_optimiser: optax.OptState
+    policy_optimiser: optax.OptState
+    critic_optimiser: optax.OptState
+
+
+class Optimisers(NamedTuple):
+    """Adam behind a clip of the gradient's Euclidean norm, one per component."""
+
+    model: optax.GradientTransformation
+    policy: optax.GradientTransformation
+    critic: optax.GradientTransformation
+
+
+def make_optimisers(config: TrainConfig) -> Optimisers:
+    """One optimiser per component, each with its own clip."""
+    return Optimisers(
+        *(
+            optax.chain(optax.clip_by_global_norm(bound), optax.adam(config.learning_rate))
+            for bound in (config.model_max_grad_norm, config.policy_max_grad_norm, config.critic_max_grad_norm)
+        )
+    )
+
+
+def init_learner(agent: Agent, config: TrainConfig) -> LearnerState:
+    """Fresh optimiser states and a target critic equal to the critic."""
+    optimisers = make_optimisers(config)
+    return LearnerState(
+        agent,
+        jax.tree.map(lambda leaf: leaf.copy() if eqx.is_array(leaf) else leaf, agent.critic),
+        optimisers.model.init(_trainable(agent.world_model)),
+        optimisers.policy.init(_trainable(agent.policy)),
+        optimisers.critic.init(_trainable(agent.critic)),
+    )
+
+
+def _trainable(module: Any) -> Any:
+    return eqx.filter(module, eqx.is_inexact_array)
+
+
+def _apply(
+    optimiser: optax.GradientTransformation, gradient: Any, state: optax.OptState, module: Any
+) -> tuple[Any, optax.OptState]:
+    with jax.numpy_dtype_promotion("standard"):  # optax raises a float to an integer power
+        updates, state = optimiser.update(gradient, state, _trainable(module))
+    return eqx.apply_updates(module, updates), state
+
+
+def _mean_of_last(metrics: Metrics) -> Metrics:
+    """Metrics of a round: the mean over its updates."""
+    return jax.tree.map(jnp.mean, metrics)
+
+
+@eqx.filter_jit(donate="all-except-first")
+def model_round(inputs: tuple[TrainConfig, Window], state: LearnerState) -> tuple[LearnerState, Metrics]:
+    """One model update per leading row of the windows (leaves `(updates, batch, T, ...)`, raw observations).
+
+    `state` is donated: its buffers are gone afterwards.
+    """
+    config, windows = inputs
+    optimiser = make_optimisers(config).model
+
+    def loss(world_model: Any, batch: Window) -> tuple[Array, Metrics]:
+        losses, metrics = jax.vmap(model_loss, in_axes=(None, 0, None, None))(
+            world_model, batch, config.emission_variance, config.reward_variance
+        )
+        return jnp.mean(losses), metrics
+
+    def update(carry: tuple[Any, optax.OptState], batch: Window) -> tuple[Any, Metrics]:
+        world_model, optimiser_state = carry
+        (value, metrics), gradient = eqx.filter_value_and_grad(loss, has_aux=True)(world_model, batch)
+        carry = _apply(optimiser, gradient, optimiser_state, world_model)
+        metrics = {**metrics, "model/loss": value, "model/grad_norm": optax.global_norm(gradient)}
+        return carry, jax.tree.map(jnp.mean, metrics)
+
+    normalise = state.agent.normaliser
+    windows = windows._replace(states=normalise(windows.states), next_states=normalise(windows.next_states))
+    (world_model, optimiser_state), metrics = jax.lax.scan(
+        update, (state.agent.world_model, state.model_optimiser), windows
+    )
+    agent = eqx.tree_at(lambda tree: tree.world_model, state.agent, world_model)
+    return state._replace(agent=agent, model_optimiser=optimiser_state), _mean_of_last(metrics)
+
+
+@eqx.filter_jit(donate="all-except-first")
+def behaviour_round(
+    inputs: tuple[TrainConfig, Float[Array, "updates batch S"], PRNGKeyArray], state: LearnerState
+) -> tuple[LearnerState, Metrics]:
+    """One policy/critic update per row of observations, the raw start states of its imagined trajectories.
+
+    `state` is donated: its buffers are gone afterwards.
+    """
+    config, observations, key = inputs
+    optimisers = make_optimisers(config)
+    world_model, agent_config = state.agent.world_model, state.agent.config
+    settings = ReturnSettings(config.discount, config.td_lambda, config.entropy_weight, config.return_weight)
+    noise_shape = (config.imagined_batch, config.imagined_steps + 1, agent_config.action_size)
+
+    def loss(parameters: Behaviour, static: Behaviour, target: Critic, states: Array, noise: Array) -> Any:
+        behaviour = eqx.combine(parameters, static)
+        single = lambda start, eps: behaviour_loss(
+            behaviour,
+            target,
+            world_model,
+            start,
+            eps,
+            settings,
+            model_input=agent_config.model_input,
+            paper_index=config.paper_index,
+        )
+        losses, metrics = jax.vmap(single)(states, noise)
+        return jnp.mean(losses), jax.tree.map(jnp.mean, metrics)
+
+    def gradient_of(parameters: Behaviour, *args: Any) -> tuple[Behaviour, Metrics]:
+        return jax.grad(loss, has_aux=True)(parameters, *args)
+
+    def update(carry: Any, inputs: tuple[Array, PRNGKeyArray]) -> tuple[Any, Metrics]:
+        behaviour, target, policy_state, critic_state = carry
+        states, noise_key = inputs
+        noise = jr.normal(noise_key, noise_shape)
+        parameters, static = eqx.partition(behaviour, eqx.is_inexact_array)
+        arguments = (static, target, states, noise)
+        if config.conservativity > 0.0:
+            gradient, metrics = conservative_gradient(
+                lambda given: gradient_of(given, *arguments), parameters, config.conservativity
+            )
+        else:
+            gradient, metrics = gradient_of(parameters, *arguments)
+        policy, policy_state = _apply(optimisers.policy, gradient.policy, policy_state, behaviour.policy)
+        critic, critic_state = _apply(optimisers.critic, gradient.critic, critic_state, behaviour.critic)
+        metrics["policy/grad_norm"] = optax.global_norm(gradient.policy)
+        metrics["critic/grad_norm"] = optax.global_norm(gradient.critic)
+        carry = (Behaviour(policy, critic), _towards(target, critic, config.target_rate), policy_state, critic_state)
+        return carry, metrics
+
+    behaviour = Behaviour(state.agent.policy, state.agent.critic)
+    carry = (behaviour, state.target_critic, state.policy_optimiser, state.critic_optimiser)
+    starts = state.agent.normaliser(observations)
+    carry, metrics = jax.lax.scan(update, carry, (starts, jr.split(key, len(observations))))
+    behaviour, target, policy_state, critic_state = carry
+    agent = eqx.tree_at(lambda tree: (tree.policy, tree.critic), state.agent, tuple(behaviour))
+    state = LearnerState(agent, target, state.model_optimiser, policy_state, critic_state)
+    return state, _mean_of_last(metrics)
+
+
+def _towards(target: Critic, critic: Critic, rate: float) -> Critic:
+    """Exponential moving average of the critic's parameters."""
+    return jax.tree.map(lambda old, new: old + rate * (new - old) if eqx.is_inexact_array(old) else old, target, critic)
