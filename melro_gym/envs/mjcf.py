@@ -4,38 +4,127 @@ from __future__ import annotations
 
 import functools
 import importlib
+import logging
+from typing import Any
 from xml.etree import ElementTree
 
+import mujoco
 from dm_control import mujoco as dm_mujoco
+from dm_control.rl import control
+from dm_control.suite import common
 
-from melro_gym.envs.tables import Perturbation, domain_perturbations
+from melro_gym.envs.schema import Joint, Perturbation, Task
+from melro_gym.envs.tables import domain_joints, domain_perturbations, find_task
+
+LOCK = "disabled_joint_lock"
+"""Name of the equality constraint that `locked` switches on."""
 
 
-def edit_mjcf(xml: str, row: Perturbation, value: float) -> str:
-    """MJCF text with the edits of `row` applied for `value`.
+def edit_mjcf(root: ElementTree.Element, row: Perturbation, value: float) -> None:
+    """Apply the edits of `row` for `value` to an MJCF tree, in place.
 
     Raises:
         ValueError: an edit finds no element, so that it would silently change nothing.
     """
-    root = ElementTree.fromstring(xml)
     for edit in row.edits:
         elements = root.findall(edit.path)
         if not elements:
             raise ValueError(f"{row.name}: nothing at {edit.path} in the model of {row.domain}.")
         for element in elements:
             element.set(edit.attribute, edit.text(value))
-    return ElementTree.tostring(root, encoding="unicode")
 
 
-@functools.lru_cache(maxsize=256)
-def compile_physics(domain: str, perturbation: str | None, value: float | None) -> dm_mujoco.Physics:
-    """Compiled physics of a suite domain, nominal or with one perturbed number.
+def add_lock(root: ElementTree.Element, joint: Joint) -> None:
+    """Add the constraint that holds `joint` still, switched off, to an MJCF tree, in place.
+
+    It holds the actuated coordinate (joint angle or tendon length) at a constant, as stiffly as the time step allows:
+    stiffness 1/dt^2 and damping 2/dt in units of the coordinate's own inertia. An equality holds a joint to a
+    milliradian or so where a joint range closed around the angle gives by some hundredths, because limits are soft in
+    these models.
+    """
+    option = root.find("option")
+    timestep = float("0.002" if option is None else option.get("timestep", "0.002"))
+    equality = root.find("equality")
+    if equality is None:
+        equality = ElementTree.SubElement(root, "equality")
+    kind = "tendon" if joint.tendon else "joint"
+    solver = {"solref": f"{-1 / timestep**2} {-2 / timestep}", "solimp": "0.999 0.9999 0.001"}
+    ElementTree.SubElement(equality, kind, {"name": LOCK, f"{kind}1": joint.actuator, "active": "false", **solver})
+
+
+def close_lock(physics: dm_mujoco.Physics, joint: Joint) -> None:
+    """Hold `joint` where it is now; needs a model with `add_lock`. Lasts until the simulation state is reset."""
+    model, data = physics.model.ptr, physics.data.ptr
+    mujoco.mj_fwdPosition(model, data)
+    if joint.tendon:
+        tendon = model.tendon(joint.actuator).id
+        offset = data.ten_length[tendon] - model.tendon_length0[tendon]
+    else:
+        address = model.joint(joint.actuator).qposadr[0]
+        offset = data.qpos[address] - model.qpos0[address]
+    lock = model.equality(LOCK).id
+    model.eq_data[lock, 0] = offset
+    data.eq_active[lock] = 1
+
+
+@functools.lru_cache(maxsize=128)
+def compile_physics(
+    task: str,
+    perturbation: str | None = None,
+    value: float | None = None,
+    locked: str | None = None,
+    sky: bool = True,
+) -> dm_mujoco.Physics:
+    """Compiled physics of a suite task, nominal or perturbed.
 
     The result is shared: take a `.copy(share_model=False)` before stepping or changing it. Masses and inertias are
     inferred again by MuJoCo's compiler from the edited source.
+
+    Args:
+        task: `<domain>-<task>`.
+        perturbation: name of the number to change, or None.
+        value: its value; None leaves the source as it is.
+        locked: name of the joint to prepare for locking.
+        sky: keep the sky's texture, which is 11.5 of a suite model's 12 MB and matters to pictures only.
     """
-    module = importlib.import_module(f"dm_control.suite.{domain}")
-    xml, assets = module.get_model_and_assets()
+    row = find_task(task)
+    module = importlib.import_module(f"dm_control.suite.{row.domain}")
+    root = ElementTree.fromstring(_source(module, row))
     if perturbation is not None and value is not None:
-        xml = edit_mjcf(xml, domain_perturbations(domain)[perturbation], value)
-    return module.Physics.from_xml_string(xml, assets)
+        edit_mjcf(root, domain_perturbations(row.domain)[perturbation], value)
+    if locked is not None:
+        add_lock(root, domain_joints(row.domain)[locked])
+    if not sky:
+        for include in root.findall("./include"):
+            if include.get("file", "").endswith("skybox.xml"):
+                root.remove(include)
+    log = logging.getLogger("absl")
+    log.addFilter(_is_news)
+    try:
+        return module.Physics.from_xml_string(ElementTree.tostring(root, encoding="unicode"), common.ASSETS)
+    finally:
+        log.removeFilter(_is_news)
+
+
+@functools.lru_cache(maxsize=32)
+def load_task(task: str) -> control.Environment:
+    """dm_control's own environment of a task. Shared: copy its task before use."""
+    row = find_task(task)
+    module = importlib.import_module(f"dm_control.suite.{row.domain}")
+    log = logging.getLogger("absl")
+    log.addFilter(_is_news)
+    try:
+        return module.SUITE[row.name](random=0)
+    finally:
+        log.removeFilter(_is_news)
+
+
+def _source(module: Any, row: Task) -> str | bytes:
+    """MJCF text of a task's model."""
+    source = getattr(module, row.model_function)(**row.model_kwargs)
+    return source[0] if isinstance(source, tuple) else source
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """False for the compiler's notice on an attribute of dm_control's cheetah, which a user can do nothing about."""
+    return "settotalmass" not in record.getMessage()

@@ -7,45 +7,118 @@ from typing import Any
 
 import gymnasium as gym
 
-from melro_gym.envs.robot_tables import robot_specs
-from melro_gym.envs.tables import JOINTS, PERTURBATIONS, TASKS, Task
+from melro_gym.envs.robot_tables import BLOCK_UNIT, FRANKA_ROWS, HAND_ROWS, MAZE_LAYOUTS, BlockLayout, robot_specs
+from melro_gym.envs.schema import EnvironmentRow, Joint, Perturbation, Task
+from melro_gym.envs.tables import DISABLE_MODES, DISABLED_JOINT, JOINTS, PERTURBATIONS, TASKS
 
 ENTRY_POINT = "melro_gym.envs.suite:SuiteEnv"
 NAMESPACE = "melro"
 
+ROBOT_TASKS = {
+    "PointMaze": ("point maze: roll a ball to the goal", "gymnasium-robotics PointMaze; MELRO, section 4.1"),
+    "FrankaReach": ("Franka Panda: reach a pose by joint velocities", "MELRO, section 4.3 and appendix E"),
+    "ShadowHandCube": ("Shadow hand: turn a cube", "gymnasium-robotics HandManipulateBlock"),
+}
+"""What the agent is asked to do, and the source of the nominal task, by the first part of the id."""
 
-def env_specs() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every id of the package with the keyword arguments of its environment."""
+NAGABANDI = "Nagabandi et al. 2019 (disabled actuators), as in MELRO"
+
+
+def environment_rows() -> Iterator[EnvironmentRow]:
+    """Every id of the package, with how it is made and what it perturbs."""
     for task in TASKS:
-        base = {"task": f"{task.domain}-{task.name}"}
-        yield f"{task.prefix}-v0", base
-        for row in PERTURBATIONS:
-            if row.domain == task.domain:
-                yield f"{task.prefix}-{row.suffix}-v0", {**base, "perturbation": row.name}
-        for suffix, joints in _disabled_joint_ids(task):
-            yield (
-                f"{task.prefix}-Disabled{suffix}-v0",
-                {**base, "perturbation": "disabled_joint", "joint": joints[0], "joints": joints},
-            )
-
-
-def _disabled_joint_ids(task: Task) -> Iterator[tuple[str, list[str]]]:
-    """One id per kind of joint (first side unless `joint=` says otherwise) and one per joint."""
-    kinds: dict[str, list[str]] = {}
-    for row in JOINTS:
-        if row.domain == task.domain:
-            kinds.setdefault(row.kind, []).append(row.name)
-            yield "".join(part.capitalize() for part in row.name.split("_")), [row.name]
-    yield from kinds.items()
+        yield _row(task)
+        yield from (_number_row(task, row) for row in PERTURBATIONS if row.domain == task.domain)
+        yield from _joint_rows(task)
+    for env_id, entry_point, kwargs in robot_specs():
+        yield _robot_row(env_id, entry_point, kwargs)
 
 
 def register_envs() -> None:
     """Register every id, and its alias `melro/<id>`, with Gymnasium. Called by `import melro_gym`."""
-    for env_id, kwargs in env_specs():
-        for name in (env_id, f"{NAMESPACE}/{env_id}"):
+    for row in environment_rows():
+        for name in (row.env_id, f"{NAMESPACE}/{row.env_id}"):
             if name not in gym.registry:
-                gym.register(name, entry_point=ENTRY_POINT, kwargs=kwargs)
-    for env_id, entry_point, kwargs in robot_specs():
-        for name in (env_id, f"{NAMESPACE}/{env_id}"):
-            if name not in gym.registry:
-                gym.register(name, entry_point=entry_point, kwargs=kwargs)
+                gym.register(
+                    name,
+                    entry_point=row.entry_point,
+                    kwargs=dict(row.kwargs),
+                    max_episode_steps=row.max_episode_steps,
+                )
+
+
+def _row(task: Task, suffix: str = "", kwargs: dict[str, Any] | None = None, **described: str) -> EnvironmentRow:
+    """Row of one suite id."""
+    return EnvironmentRow(
+        env_id=f"{task.prefix}{suffix}-v0",
+        entry_point=ENTRY_POINT,
+        kwargs={"task": task.key, **(kwargs or {})},
+        task=f"{task.domain}: {task.summary}",
+        parameter=described.get("parameter", ""),
+        nominal=described.get("nominal", ""),
+        range=described.get("range", ""),
+        unit=described.get("unit", ""),
+        source=described.get("source", f"dm_control suite, {task.key}"),
+    )
+
+
+def _number_row(task: Task, row: Perturbation) -> EnvironmentRow:
+    """Row of an id with a perturbed number."""
+    return _row(
+        task,
+        f"-{row.suffix}",
+        {"perturbation": row.name},
+        parameter=row.name,
+        nominal=f"{row.nominal:g}",
+        range=f"{row.low:g} to {row.high:g}",
+        unit=row.unit,
+        source=row.source,
+    )
+
+
+def _joint_rows(task: Task) -> Iterator[EnvironmentRow]:
+    """One id with a joint drawn per episode, one per joint, and one per kind (whose `joint=` takes a side)."""
+    joints = [row for row in JOINTS if row.domain == task.domain]
+    if not joints:
+        return
+    yield _joint_row(task, "Joint", joints, randomize=True)
+    for row in joints:
+        yield _joint_row(task, "".join(part.capitalize() for part in row.name.split("_")), [row])
+    for kind in dict.fromkeys(row.kind for row in joints):
+        yield _joint_row(task, kind, [row for row in joints if row.kind == kind])
+
+
+def _joint_row(task: Task, suffix: str, joints: list[Joint], **kwargs: Any) -> EnvironmentRow:
+    """Row of an id that disables one of `joints`."""
+    names = [row.name for row in joints]
+    return _row(
+        task,
+        f"-Disabled{suffix}",
+        {"perturbation": DISABLED_JOINT, "joints": names, **kwargs},
+        parameter=DISABLED_JOINT,
+        nominal="none",
+        range=", ".join(names),
+        unit=f"joint; disable_mode: {', '.join(DISABLE_MODES)}",
+        source=NAGABANDI,
+    )
+
+
+def _robot_row(env_id: str, entry_point: str, kwargs: dict[str, Any]) -> EnvironmentRow:
+    """Row of an id of the maze, the arm or the hand."""
+    task, source = ROBOT_TASKS[env_id.split("-")[0]]
+    name = kwargs.get("perturbation")
+    if name is None:
+        return EnvironmentRow(env_id=env_id, entry_point=entry_point, kwargs=kwargs, task=task, source=source)
+    row = next(row for row in (*MAZE_LAYOUTS, *FRANKA_ROWS, *HAND_ROWS) if row.name == name)
+    blocks = isinstance(row, BlockLayout)
+    return EnvironmentRow(
+        env_id=env_id,
+        entry_point=entry_point,
+        kwargs=kwargs,
+        task=task,
+        parameter=row.name,
+        nominal="none" if blocks else f"{row.nominal:g}",
+        range=" ".join(map(str, row.cells)) if blocks else f"{row.low:g} to {row.high:g}",
+        unit=BLOCK_UNIT if blocks else row.unit,
+        source=row.source,
+    )

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
-import math
-from collections.abc import Iterable
+import copy
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import gymnasium as gym
 import mujoco
 import numpy as np
-from dm_control import suite
+from dm_control import mujoco as dm_mujoco
+from dm_control.rl.control import PhysicsError
 
-from melro_gym.envs.mjcf import compile_physics
-from melro_gym.envs.tables import DISABLE_MODES, Joint, domain_joints, domain_perturbations, find_task
+from melro_gym.envs.draws import Draw
+from melro_gym.envs.mjcf import close_lock, compile_physics, load_task
+from melro_gym.envs.requests import Request, check_request, choose_joints, merge_request
+from melro_gym.envs.resets import initialize_episode
+from melro_gym.envs.tables import DISABLED_JOINT, check_choice, domain_perturbations, find_task
 
-DISABLED_JOINT = "disabled_joint"
 _DISABLED_RGBA = (0.85, 0.15, 0.1, 1.0)
+_KEPT_MODELS = 16
 
 
 def flatten_observation(observation: dict[str, Any]) -> np.ndarray:
@@ -27,30 +30,40 @@ def flatten_observation(observation: dict[str, Any]) -> np.ndarray:
 class SuiteEnv(gym.Env[np.ndarray, np.ndarray]):
     """A dm_control suite task, nominal or perturbed.
 
-    Observations are dm_control's own, flattened in its key order into one float32 vector; actions lie in [-1, 1] and are
-    scaled to the actuators' range. The reward of a step is the sum over `action_repeat` control steps, so that the return of
-    an episode lies in [0, 1000] whatever the repeat. Episodes are truncated after 1000 control steps.
+    Observations are dm_control's own, flattened in its key order into one float32 vector; actions lie in [-1, 1] and
+    are scaled to the actuators' range. The reward of a step is the sum over `action_repeat` control steps, so that the
+    return of an episode lies in [0, 1000] whatever the repeat. Episodes are truncated after 1000 control steps, or at
+    once, with `info["unstable"]` true, when the simulation diverges.
 
     The perturbation in force is in `info["perturbation"]` and `env.unwrapped.perturbation`, never in the observation.
-    `env.unwrapped.model` and `.data` are the live `mujoco.MjModel` and `mujoco.MjData`.
+    `env.unwrapped.model` and `.data` are the live `mujoco.MjModel` and `mujoco.MjData`; another perturbation brings
+    another model.
 
     Args:
         task: `<domain>-<task>`, such as `walker-walk`.
         perturbation: None, the name of a number in the model, or `disabled_joint`.
-        value: the number's value, in the unit of its table row; None is the nominal value.
-        joint: the joint to disable: its name, or its side where the id fixes the kind of joint.
-        joints: the joints that `joint` may name; None allows all of the domain.
-        disable_mode: what disabling does. `zero_action`: the actuator's command is held at 0 (a motor goes limp, a position
-            servo holds its zero). `unpowered`: the actuator produces no force. `locked`: the joint is held at the angle with
-            which the episode started, and its actuator produces no force.
-        randomize: draw the value (from the row's grid) or the joint (from `joints`) anew at each reset.
+        value: the number's value, in the unit of its table row; None is the nominal value. A scheduler starts there.
+        joint: the joint to disable: its name, its actuator, or its side where the id fixes the kind of joint.
+        joints: the joints that `joint` may name and `randomize` draws from; None allows all of the task.
+        disable_mode: what disabling does. `zero_action`: the actuator's command is held at 0 (a motor goes limp, a
+            position servo holds its zero). `unpowered`: the actuator produces no force. `locked`: the actuator produces
+            no force and the joint (for a tendon's actuator, the tendon) is held where it was when the episode started.
+        randomize: draw anew at each reset from the environment's own generator: True from the row's grid or from
+            `joints`, a list from its entries, `range` uniformly from the row's range (or from `bounds`).
+        bounds: lowest and highest number, instead of the row's range, for `range` and `scheduler`.
+        scheduler: one of `melro_gym.envs.tables.SCHEDULERS`: how the number changes from episode to episode.
+        scheduler_std: standard deviation of a scheduler's step; None is the row's.
+        scheduler_period: episodes for which a scheduler keeps a value.
+        reset: distribution of the first state. `dmc` is dm_control's; for the quadruped `rwrl` is upright with a random
+            heading, as in the Real-World RL suite (dm_control starts it in any orientation).
         action_repeat: control steps per call of `step`.
         render_mode: None or `rgb_array`.
         width: width of a rendered picture in pixels.
         height: height of a rendered picture in pixels.
 
     Raises:
-        ValueError: a name, number or combination that does not exist; the message names the choices.
+        ValueError: a name, number or combination that does not exist; the message names the choices. No model has been
+            compiled by then.
 
     Examples:
         >>> import gymnasium as gym, melro_gym
@@ -67,36 +80,57 @@ class SuiteEnv(gym.Env[np.ndarray, np.ndarray]):
         task: str,
         *,
         perturbation: str | None = None,
-        value: float | None = None,
+        value: float | int | None = None,
         joint: str | None = None,
         joints: Iterable[str] | None = None,
         disable_mode: str = "zero_action",
-        randomize: bool = False,
+        randomize: bool | str | Sequence[Any] = False,
+        bounds: Iterable[Any] | None = None,
+        scheduler: str | None = None,
+        scheduler_std: float | int | None = None,
+        scheduler_period: int = 1,
+        reset: str = "dmc",
         action_repeat: int = 2,
         render_mode: str | None = None,
         width: int = 480,
         height: int = 360,
     ):
-        if not isinstance(action_repeat, int) or action_repeat < 1:
-            raise ValueError(f"`action_repeat` must be a positive integer; got {action_repeat!r}.")
-        _check_choice("render_mode", render_mode, (None, *self.metadata["render_modes"]))
+        for name, number in (("action_repeat", action_repeat), ("width", width), ("height", height)):
+            if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
+                raise ValueError(f"`{name}` must be a positive integer; got {number!r}.")
+        check_choice("render_mode", render_mode, (None, *self.metadata["render_modes"]))
         self._row = find_task(task)
-        self._task_name = task
-        self._joints = _choose_joints(self._row.domain, joints)
-        self._requested = self._check(perturbation, value, joint, disable_mode)
-        if randomize and perturbation is None:
-            raise ValueError("`randomize=True` needs a `perturbation` to draw.")
-        if randomize and value is not None:
-            raise ValueError("`randomize=True` draws the value; leave `value` out.")
-        self._randomize = randomize
-        self._action_repeat = action_repeat
+        check_choice("reset", reset, self._row.resets)
+        self._start = reset
+        self._joints = choose_joints(self._row.domain, joints)
+        if randomize is not False and (value is not None or joint is not None):
+            raise ValueError("`randomize` draws the value or the joint; leave `value` and `joint` out.")
+        self._requested = check_request(self._row.domain, self._joints, perturbation, value, joint, disable_mode)
+        self._draw = Draw(
+            self._requested,
+            domain_perturbations(self._row.domain).get(perturbation or ""),
+            self._joints,
+            randomize=randomize,
+            bounds=bounds,
+            scheduler=scheduler,
+            scheduler_std=scheduler_std,
+            scheduler_period=scheduler_period,
+        )
+        self._action_repeat = int(action_repeat)
         self.render_mode = render_mode
-        self._size = (height, width)
+        self._size = (int(height), int(width))
+        self._describe()
+        self._models: dict[tuple[Any, ...], dm_mujoco.Physics] = {}
+        self._control_steps: int | None = None
+        self._over = False
+        self._put_in_force(self._requested)
 
-        nominal = suite.load(self._row.domain, self._row.name)
-        self._task = nominal.task
+    def _describe(self) -> None:
+        """Spaces, time steps and names, from dm_control's own environment."""
+        nominal = load_task(self._row.key)
+        self._task = copy.deepcopy(nominal.task)
         self._physics_ticks = round(nominal.control_timestep() / nominal.physics.timestep())
-        self.control_period = nominal.control_timestep() * action_repeat
+        self.control_period = nominal.control_timestep() * self._action_repeat
         """Seconds between two calls of `step`."""
         self.metadata = {**self.metadata, "render_fps": round(1.0 / self.control_period)}
         spec = nominal.action_spec()
@@ -107,9 +141,6 @@ class SuiteEnv(gym.Env[np.ndarray, np.ndarray]):
         self.observation_keys = tuple(entries)
         """dm_control's names of the observation's parts, in order."""
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (sum(entries.values()),), np.float32)
-        self._in_force: dict[str, Any] | None = None
-        self._control_steps: int | None = None
-        self._apply(self._requested)
 
     @property
     def model(self) -> mujoco.MjModel:
@@ -129,20 +160,29 @@ class SuiteEnv(gym.Env[np.ndarray, np.ndarray]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Start an episode; `options={"perturbation": {"value": ...}}` (or `joint`, `disable_mode`) sets it for this one."""
+        """Start an episode.
+
+        Args:
+            seed: fixes this episode and all that follow; a scheduler begins again.
+            options: `{"perturbation": wanted}` sets the perturbation of this one episode. `wanted` is a dict with any
+                of `perturbation`, `value`, `joint` and `disable_mode`, or, in short, a number or the name of a joint.
+        """
         super().reset(seed=seed)
         if seed is not None:
-            self._task._random = np.random.RandomState(seed)  # the source dm_control's own seeding sets
+            self._task._random = np.random.RandomState(seed % 2**32)  # the source dm_control's own seeding sets
+            self._draw.restart()
         elif self._control_steps is None:
             self._task._random = np.random.RandomState(self.np_random.integers(2**32))
-        wanted = self._draw() if self._randomize else self._requested
         override = (options or {}).get("perturbation")
-        if override is not None:
-            wanted = self._merge(override)
-        self._apply(wanted)
+        if override is None:
+            wanted = self._draw.next(self.np_random)
+        else:
+            wanted = merge_request(self._row.domain, self._joints, self._requested, override)
+        self._put_in_force(wanted)
         with self._physics.reset_context():
-            self._task.initialize_episode(self._physics)
-        self._lock_joint()
+            initialize_episode(self._task, self._physics, self._start)
+            if wanted is not None and wanted.get("disable_mode") == "locked":
+                close_lock(self._physics, self._joints[wanted["joint"]])
         self._control_steps = 0
         self._over = False
         return self._observe(), {"perturbation": self.perturbation}
@@ -152,25 +192,29 @@ class SuiteEnv(gym.Env[np.ndarray, np.ndarray]):
         if self._control_steps is None or self._over:
             raise gym.error.ResetNeeded("The episode is over or was never started: call `reset()` first.")
         action = np.asarray(action, np.float64)
-        if action.shape != self.action_space.shape or not np.all(np.isfinite(action)):
-            raise ValueError(f"`action` must be {self.action_space.shape} finite numbers; got {action}.")
-        control = self._action_middle + self._action_half * np.clip(action, -1.0, 1.0)
+        if action.shape != self._action_half.shape or not np.isfinite(action).all():
+            raise ValueError(f"`action` must be {self._action_half.shape} finite numbers; got {action}.")
+        control = self._action_middle + self._action_half * action.clip(-1.0, 1.0)
         if self._masked_actuator is not None:
             control[self._masked_actuator] = 0.0
+        info: dict[str, Any] = {"perturbation": self.perturbation}
         reward, terminated, truncated = 0.0, False, False
         for _ in range(self._action_repeat):
-            self._task.before_step(control, self._physics)
-            self._physics.step(self._physics_ticks)
-            self._task.after_step(self._physics)
-            reward += self._task.get_reward(self._physics)
+            try:
+                reward += self._control_step(control)
+            except PhysicsError:
+                truncated = info["unstable"] = True
+                mujoco.mj_resetData(self.model, self.data)
+                mujoco.mj_forward(self.model, self.data)
+                break
             self._control_steps += 1
             discount = self._task.get_termination(self._physics)
             terminated = discount is not None and discount == 0.0
             truncated = not terminated and (discount is not None or self._control_steps >= self._row.control_steps)
             if terminated or truncated:
-                self._over = True
                 break
-        return self._observe(), float(reward), terminated, truncated, {"perturbation": self.perturbation}
+        self._over = terminated or truncated
+        return self._observe(), float(reward), terminated, truncated, info
 
     def render(self) -> np.ndarray | None:
         """Picture of the scene, shape `(height, width, 3)`, uint8; the disabled joint's limb is red."""
@@ -178,127 +222,56 @@ class SuiteEnv(gym.Env[np.ndarray, np.ndarray]):
             gym.logger.warn("`render()` needs `render_mode='rgb_array'` given to `gym.make`.")
             return None
         height, width = self._size
-        return self._physics.render(height, width, camera_id=self._row.camera)
+        camera: Any = self._row.camera
+        return self._physics.render(height, width, camera_id=camera)
 
     def close(self) -> None:
         """Free the rendering context; may be called more than once."""
-        if self._physics is not None and getattr(self._physics, "_contexts", None):
+        if self._physics._contexts:
             self._physics._free_rendering_contexts()
+
+    def _control_step(self, control: np.ndarray) -> float:
+        """One control step, as dm_control takes it; returns its reward."""
+        self._task.before_step(control, self._physics)
+        self._physics.step(self._physics_ticks)
+        self._task.after_step(self._physics)
+        return self._task.get_reward(self._physics)
 
     def _observe(self) -> np.ndarray:
         return flatten_observation(self._task.get_observation(self._physics))
 
-    def _check(
-        self, perturbation: str | None, value: float | None, joint: str | None, disable_mode: str
-    ) -> dict[str, Any] | None:
-        """Description of the requested perturbation, or an error that names the choices."""
-        _check_choice("disable_mode", disable_mode, DISABLE_MODES)
-        rows = domain_perturbations(self._row.domain)
-        _check_choice("perturbation", perturbation, (None, DISABLED_JOINT, *rows))
-        if perturbation == DISABLED_JOINT:
-            if value is not None:
-                raise ValueError("A disabled joint has no `value`; choose it with `joint=` and `disable_mode=`.")
-            return {"name": DISABLED_JOINT, "joint": self._find_joint(joint).name, "disable_mode": disable_mode}
-        if joint is not None:
-            raise ValueError("`joint` goes with `perturbation='disabled_joint'` only.")
-        if perturbation is None:
-            if value is not None:
-                raise ValueError(f"`value` needs a `perturbation`; choose from {', '.join(rows)}.")
-            return None
-        row = rows[perturbation]
-        number = row.nominal if value is None else value
-        if isinstance(number, bool) or not isinstance(number, (int, float, np.number)) or not math.isfinite(number):
-            raise ValueError(f"`value` of {row.name} must be a finite number; got {value!r}.")
-        if not row.low <= number <= row.high:
-            raise ValueError(f"`value` of {row.name} must lie in [{row.low}, {row.high}] {row.unit}; got {value}.")
-        return {"name": row.name, "value": float(number), "unit": row.unit}
-
-    def _find_joint(self, joint: str | None) -> Joint:
-        """The joint named in full or, where that is unambiguous, by its side."""
-        if joint is None:
-            return next(iter(self._joints.values()))
-        matches = [row for row in self._joints.values() if joint in (row.name, row.side)]
-        if len(matches) != 1:
-            raise ValueError(f"Unknown or ambiguous joint {joint!r}. Choices: {', '.join(self._joints)}.")
-        return matches[0]
-
-    def _draw(self) -> dict[str, Any] | None:
-        """A perturbation drawn from the environment's own generator."""
-        assert self._requested is not None
-        if self._requested["name"] == DISABLED_JOINT:
-            return {**self._requested, "joint": str(self.np_random.choice(list(self._joints)))}
-        grid = domain_perturbations(self._row.domain)[self._requested["name"]].grid
-        return {**self._requested, "value": float(self.np_random.choice(grid))}
-
-    def _merge(self, override: dict[str, Any]) -> dict[str, Any] | None:
-        """The requested perturbation with the entries that `reset(options=...)` replaces."""
-        asked = {"perturbation": None, "value": None, "joint": None, "disable_mode": "zero_action"}
-        current = dict(self._requested or {})
-        current["perturbation"] = current.pop("name", None)
-        current.pop("unit", None)
-        unknown = set(override) - set(asked)
-        if unknown:
-            raise ValueError(f"Unknown entries {sorted(unknown)} in options['perturbation']; known: {sorted(asked)}.")
-        if override.get("perturbation", current["perturbation"]) != current["perturbation"]:
-            current = {}
-        return self._check(**{**asked, **current, **override})
-
-    def _apply(self, wanted: dict[str, Any] | None) -> None:
-        """Put a perturbation in force; compiles at most once per value and process."""
-        first = not hasattr(self, "_physics")
-        if not first and wanted == self._in_force:
-            return
-        if not first:
+    def _put_in_force(self, wanted: Request | None) -> None:
+        """Take the model of a perturbation: this environment's own, or a copy of the compiled one."""
+        key = () if wanted is None else tuple(wanted.values())
+        if key not in self._models:
+            self._models[key] = self._build(wanted)
+            if len(self._models) > _KEPT_MODELS:
+                self._models.pop(next(iter(self._models)))
+        physics = self._models[key]
+        if getattr(self, "_physics", physics) is not physics:
             self.close()
-        disabled = wanted is not None and wanted["name"] == DISABLED_JOINT
-        numeric = wanted if wanted is not None and not disabled else None
-        self._physics = compile_physics(
-            self._row.domain, numeric and numeric["name"], numeric and numeric["value"]
-        ).copy(share_model=False)
+        self._physics = physics
         self._in_force = wanted
         self._masked_actuator: int | None = None
-        self._locked_joint: int | None = None
-        if disabled:
-            self._disable(self._joints[wanted["joint"]], wanted["disable_mode"])
+        if wanted is not None and wanted.get("disable_mode") == "zero_action":
+            self._masked_actuator = self.model.actuator(self._joints[wanted["joint"]].actuator).id
 
-    def _disable(self, joint: Joint, mode: str) -> None:
-        model = self.model
-        actuator = model.actuator(joint.actuator).id
-        body = model.joint(joint.name).bodyid[0]
-        geoms = model.geom_bodyid == body
-        model.geom_matid[geoms] = -1
-        model.geom_rgba[geoms] = _DISABLED_RGBA
-        if mode == "zero_action":
-            self._masked_actuator = actuator
-            return
-        model.actuator_gainprm[actuator] = 0.0
-        model.actuator_biasprm[actuator] = 0.0
-        if mode == "locked":
-            self._locked_joint = model.joint(joint.name).id
-
-    def _lock_joint(self) -> None:
-        """Hold the locked joint at its present angle by closing its range around it."""
-        if self._locked_joint is None:
-            return
-        angle = self.data.qpos[self.model.jnt_qposadr[self._locked_joint]]
-        self.model.jnt_limited[self._locked_joint] = 1
-        self.model.jnt_range[self._locked_joint] = angle
-
-
-def _check_choice(name: str, given: Any, choices: tuple[Any, ...]) -> None:
-    if given in choices:
-        return
-    close = difflib.get_close_matches(str(given), [str(choice) for choice in choices], n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"Unknown `{name}` {given!r}.{hint} Choices: {', '.join(map(str, choices))}.")
-
-
-def _choose_joints(domain: str, names: Iterable[str] | None) -> dict[str, Joint]:
-    known = domain_joints(domain)
-    if names is None:
-        return known
-    chosen = list(names)
-    unknown = [name for name in chosen if name not in known]
-    if unknown or not chosen:
-        raise ValueError(f"Unknown joints {unknown}. Choices: {', '.join(known)}.")
-    return {name: known[name] for name in chosen}
+    def _build(self, wanted: Request | None) -> dm_mujoco.Physics:
+        """A model of this environment's own, with the joint marked and cut off where one is disabled."""
+        sky = self.render_mode is not None
+        if wanted is None:
+            return compile_physics(self._row.key, sky=sky).copy(share_model=False)
+        if wanted["name"] != DISABLED_JOINT:
+            return compile_physics(self._row.key, wanted["name"], wanted["value"], sky=sky).copy(share_model=False)
+        locked = wanted["joint"] if wanted["disable_mode"] == "locked" else None
+        physics = compile_physics(self._row.key, locked=locked, sky=sky).copy(share_model=False)
+        model, joint = physics.model.ptr, self._joints[wanted["joint"]]
+        for body in joint.bodies:
+            geoms = model.geom_bodyid == model.body(body).id
+            model.geom_matid[geoms] = -1
+            model.geom_rgba[geoms] = _DISABLED_RGBA
+        if wanted["disable_mode"] != "zero_action":
+            actuator = model.actuator(joint.actuator).id
+            model.actuator_gainprm[actuator] = 0.0
+            model.actuator_biasprm[actuator] = 0.0
+        return physics

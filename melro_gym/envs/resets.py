@@ -1,0 +1,26 @@
+"""Distributions of an episode's first state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from dm_control import mujoco as dm_mujoco
+from dm_control.suite import quadruped
+
+
+def initialize_episode(task: Any, physics: dm_mujoco.Physics, start: str) -> None:
+    """Draw the first state of an episode from the task's own generator.
+
+    Args:
+        task: a dm_control suite task.
+        physics: its physics, inside a reset context.
+        start: `dmc` for the task's own distribution; `rwrl`, for the quadruped, is upright on the floor with a heading
+            drawn uniformly (Real-World RL suite, `quadruped.py`, `RealWorldMove`).
+    """
+    if start == "dmc":
+        task.initialize_episode(physics)
+        return
+    heading = task.random.uniform(0.0, 2.0 * np.pi)
+    upright = np.array([np.cos(heading / 2.0), 0.0, 0.0, np.sin(heading / 2.0)])
+    quadruped._find_non_contacting_height(physics, upright)
