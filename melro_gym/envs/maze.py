@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
@@ -11,9 +12,11 @@ import mujoco
 import numpy as np
 
 from melro_gym.envs.maze_model import FREE, Cell, MazeMap, compile_maze
-from melro_gym.envs.robot import RobotEnv, Row
+from melro_gym.envs.requests import Request
+from melro_gym.envs.robot import RobotEnv, check_row
 from melro_gym.envs.robot_tables import BLOCK_UNIT, MAZE_LAYOUTS, MAZE_MAP, BlockLayout
 
+LAYOUTS = {layout.name: layout for layout in MAZE_LAYOUTS}
 SPEED_LIMIT = 5.0
 """Metres per second in x and in y, before each control step (gymnasium-robotics 1.4.2, `envs/maze/point.py`)."""
 SUCCESS_RADIUS = 0.45
@@ -23,22 +26,24 @@ SUCCESS_RADIUS = 0.45
 class PointMazeEnv(RobotEnv):
     """A force-driven ball in a closed maze, seen from above; blocks may stand in its way.
 
-    The ball starts at rest in the middle of the start cell and should go to the middle of the goal cell; neither is noisy.
-    The reward of a control step is `exp(-distance)`, the distance to the goal in metres (Bok et al. 2025, section 4.1), and
-    adds up over `action_repeat` control steps of 10 ms. Episodes never terminate and are truncated after 300 control steps,
-    so that returns lie in [0, 300].
+    The ball starts at rest in the middle of the start cell and should go to the middle of the goal cell; neither is
+    noisy. The reward of a control step is `exp(-distance)`, the distance to the goal in metres (Bok et al. 2025,
+    section 4.1), and adds up over `action_repeat` control steps of 10 ms. Episodes never terminate and are truncated
+    after 300 control steps, so that returns lie in [0, 300].
 
-    Observations are `x, y` in metres and their velocities in m/s, in float32, and the goal's `x, y` where the map has more
-    than one goal (or with `observe_goal=True`). Blocks are not observed: they are the perturbation. Actions are the two
-    forces in units of 100 N. The ball, the walls and the limit on the speed are those of gymnasium-robotics' PointMaze; the
-    map is this package's, because the paper does not publish its size.
+    Observations are `x, y` in metres and their velocities in m/s, in float32, and the goal's `x, y` where the map has
+    more than one goal (or with `observe_goal=True`). Blocks are not observed: they are the perturbation. Actions are
+    the two forces in units of 100 N. The ball, the walls and the limit on the speed are those of gymnasium-robotics'
+    PointMaze; the map is this package's, because the paper does not publish its size.
 
     Args:
-        maze_map: rows from top to bottom, strings or lists of `1` (wall), `0` (free), `r` (start), `g` (goal), `c` (both).
+        maze_map: rows from top to bottom, strings or lists of `1` (wall), `0` (free), `r` (start), `g` (goal), `c`
+            (both).
         perturbation: None, or the name of a layout of blocks (`blocks`, `random_middle_blocks`, `random_row_blocks`).
         value: cells `[row, column]` that hold a block; None means all cells of the layout, unless they are drawn.
-        randomize: draw blocks at each reset: True lets each cell of the layout hold one with probability 0.5; a list of
-            lists of cells draws one of them. None is the layout's own setting.
+        randomize: draw blocks at each reset: each cell of the layout holds one with probability 0.5. None does so for
+            the two random layouts unless `value` is given.
+        values: lists of cells, one of which `randomize=True` draws instead.
         observe_goal: append the goal to the observation; None does so where the map has more than one goal.
         action_repeat: control steps of 10 ms per call of `step`.
         render_mode: None or `rgb_array` (from above; blocks are red, the goal is an orange target).
@@ -56,7 +61,6 @@ class PointMazeEnv(RobotEnv):
         ([0.0, -2.0, 0.0, 0.0], [[3, 2], [3, 3], [3, 4]])
     """
 
-    rows = {row.name: row for row in MAZE_LAYOUTS}
     control_timestep = 0.01
     control_steps = 300
     camera = "top"
@@ -67,7 +71,8 @@ class PointMazeEnv(RobotEnv):
         maze_map: Sequence[str | Sequence[str | int]] = MAZE_MAP,
         perturbation: str | None = None,
         value: Sequence[Sequence[int]] | None = None,
-        randomize: bool | Sequence[Sequence[Sequence[int]]] | None = None,
+        randomize: bool | None = None,
+        values: Sequence[Sequence[Sequence[int]]] | None = None,
         observe_goal: bool | None = None,
         action_repeat: int = 2,
         render_mode: str | None = None,
@@ -80,9 +85,11 @@ class PointMazeEnv(RobotEnv):
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (2 * len(self.observation_keys),), np.float32)
         self.action_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
         self._goal = self._maze.position(self._maze.goals[0])
-        self._prepare(perturbation, value, randomize, action_repeat, render_mode, (height, width))
+        requested = self._check(perturbation, value)
+        drawing = self._drawing_of(requested, value, randomize, values)
+        self._prepare(requested, drawing, action_repeat, render_mode, (height, width))
 
-    def _load(self, wanted: dict[str, Any] | None) -> None:
+    def _load(self, wanted: Request | None) -> None:
         blocks = () if wanted is None else tuple((i, j) for i, j in wanted["value"])
         self._model = copy.copy(compile_maze(self._maze, blocks))
         self._data = mujoco.MjData(self._model)
@@ -121,17 +128,19 @@ class PointMazeEnv(RobotEnv):
         distance = self._distance()
         return {**super()._info(), "distance": distance, "success": distance <= SUCCESS_RADIUS}
 
-    def _describe(self, row: Row, value: Any) -> dict[str, Any]:
-        assert isinstance(row, BlockLayout)
-        cells = self._check_cells(row.name, row.cells if value is None else value)
-        return {"name": row.name, "value": [list(cell) for cell in cells], "unit": BLOCK_UNIT}
+    def _check(self, perturbation: str | None, value: Any) -> Request | None:
+        if not check_row(LAYOUTS, perturbation, value) or perturbation is None:
+            return None
+        layout = LAYOUTS[perturbation]
+        cells = self._check_cells(layout.name, layout.cells if value is None else value)
+        return {"name": layout.name, "value": [list(cell) for cell in cells], "unit": BLOCK_UNIT}
 
     def _check_cells(self, name: str, value: Any) -> list[Cell]:
         """Sorted cells that may hold a block, or an error that says why one may not."""
         message = f"`value` of {name} must be a list of cells [row, column]"
         if isinstance(value, str) or not isinstance(value, Iterable):
             raise ValueError(f"{message}; got {value!r}.")
-        cells = set()
+        cells: set[Cell] = set()
         for item in value:
             if isinstance(item, str) or not isinstance(item, Sequence | np.ndarray) or len(item) != 2:
                 raise ValueError(f"{message}; got {item!r} in it.")
@@ -148,19 +157,49 @@ class PointMazeEnv(RobotEnv):
             raise ValueError("These blocks leave no cell to start in or to go to.")
         return sorted(cells)
 
-    def _check_randomize(self, perturbation: str | None, value: Any, randomize: Any) -> Any:
-        if randomize is None and perturbation is not None and value is None:
-            row = self.rows[perturbation]
-            randomize = isinstance(row, BlockLayout) and row.randomize
-        if randomize == "range":
-            raise ValueError("`randomize` of a layout of blocks must be a bool or a list of lists of cells; got 'range'.")
-        return super()._check_randomize(perturbation, value, randomize)
+    def _drawing_of(self, requested: Request | None, value: Any, randomize: bool | None, values: Any) -> BlockDrawing:
+        """What resets put in force, or an error where the arguments contradict each other."""
+        if requested is None:
+            if randomize or values is not None:
+                raise ValueError(f"`randomize` needs a `perturbation` to draw; choose from {', '.join(LAYOUTS)}.")
+            return BlockDrawing(None, None, None)
+        layout = LAYOUTS[requested["name"]]
+        if randomize is None:
+            randomize = layout.randomize and value is None
+        if randomize and value is not None:
+            raise ValueError("`randomize` draws the blocks; leave `value` out.")
+        if not randomize:
+            if values is not None:
+                raise ValueError("`values` needs `randomize=True`.")
+            return BlockDrawing(requested, None, None)
+        if values is None:
+            return BlockDrawing(requested, layout, None)
+        choices = [self._check_cells(layout.name, item) for item in values]
+        if not choices:
+            raise ValueError("`values` is empty; give a list of lists of cells [row, column].")
+        return BlockDrawing(requested, None, choices)
 
-    def _draw(self) -> dict[str, Any] | None:
-        assert self._requested is not None
-        row = self.rows[self._requested["name"]]
-        assert isinstance(row, BlockLayout)
-        if self._randomize is not True:
-            return self._describe(row, self._randomize[self.np_random.integers(len(self._randomize))])
-        present = self.np_random.random(len(row.cells)) < row.probability
-        return self._describe(row, [cell for cell, here in zip(row.cells, present, strict=True) if here])
+
+@dataclass(frozen=True, slots=True)
+class BlockDrawing:
+    """The blocks of each episode: fixed, each cell of `layout` by chance, or one of `choices`."""
+
+    requested: Request | None
+    layout: BlockLayout | None
+    choices: list[list[Cell]] | None
+
+    def restart(self) -> None:
+        """Nothing to forget: episodes are independent."""
+
+    def next(self, generator: np.random.Generator) -> Request | None:
+        """Blocks of the next episode."""
+        if self.requested is None:
+            return None
+        if self.choices is not None:
+            cells = self.choices[int(generator.integers(len(self.choices)))]
+        elif self.layout is not None:
+            present = generator.random(len(self.layout.cells)) < self.layout.probability
+            cells = [cell for cell, here in zip(self.layout.cells, present, strict=True) if here]
+        else:
+            return self.requested
+        return {**self.requested, "value": [list(cell) for cell in cells]}

@@ -84,13 +84,17 @@ class MazeMap:
             raise ValueError(f"`maze_map` needs at least three rows of one length, three or more; got {list(rows)}.")
         unknown = sorted(set("".join(rows)) - {WALL, FREE, START, GOAL, BOTH})
         if unknown:
-            raise ValueError(f"Unknown cells {unknown} in `maze_map`; known: 1 (wall), 0 (free), r (start), g (goal), c (both).")
+            raise ValueError(
+                f"Unknown cells {unknown} in `maze_map`; known: 1 (wall), 0 (free), r (start), g (goal), c (both)."
+            )
         border = rows[0] + rows[-1] + "".join(row[0] + row[-1] for row in rows)
         if set(border) != {WALL}:
             raise ValueError("`maze_map` must be closed: every cell of its border must be 1 (wall).")
         parsed = cls(rows)
         if not any(start != goal for start in parsed.starts for goal in parsed.goals):
-            raise ValueError("`maze_map` needs a start and a goal in different cells (r, g, c, or cells 0 if none is marked).")
+            raise ValueError(
+                "`maze_map` needs a start and a goal in different cells (r, g, c, or cells 0 if none is marked)."
+            )
         return parsed
 
     @property

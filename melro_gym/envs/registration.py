@@ -7,19 +7,13 @@ from typing import Any
 
 import gymnasium as gym
 
-from melro_gym.envs.robot_tables import BLOCK_UNIT, FRANKA_ROWS, HAND_ROWS, MAZE_LAYOUTS, BlockLayout, robot_specs
+from melro_gym.envs.robot_tables import ENVIRONMENTS as ROBOT_ENVIRONMENTS
 from melro_gym.envs.schema import EnvironmentRow, Joint, Perturbation, Task
 from melro_gym.envs.tables import DISABLE_MODES, DISABLED_JOINT, JOINTS, PERTURBATIONS, TASKS
 
 ENTRY_POINT = "melro_gym.envs.suite:SuiteEnv"
 NAMESPACE = "melro"
 
-ROBOT_TASKS = {
-    "PointMaze": ("point maze: roll a ball to the goal", "gymnasium-robotics PointMaze; MELRO, section 4.1"),
-    "FrankaReach": ("Franka Panda: reach a pose by joint velocities", "MELRO, section 4.3 and appendix E"),
-    "ShadowHandCube": ("Shadow hand: turn a cube", "gymnasium-robotics HandManipulateBlock"),
-}
-"""What the agent is asked to do, and the source of the nominal task, by the first part of the id."""
 
 NAGABANDI = "Nagabandi et al. 2019 (disabled actuators), as in MELRO"
 
@@ -30,8 +24,7 @@ def environment_rows() -> Iterator[EnvironmentRow]:
         yield _row(task)
         yield from (_number_row(task, row) for row in PERTURBATIONS if row.domain == task.domain)
         yield from _joint_rows(task)
-    for env_id, entry_point, kwargs in robot_specs():
-        yield _robot_row(env_id, entry_point, kwargs)
+    yield from ROBOT_ENVIRONMENTS
 
 
 def register_envs() -> None:
@@ -100,25 +93,4 @@ def _joint_row(task: Task, suffix: str, joints: list[Joint], **kwargs: Any) -> E
         range=", ".join(names),
         unit=f"joint; disable_mode: {', '.join(DISABLE_MODES)}",
         source=NAGABANDI,
-    )
-
-
-def _robot_row(env_id: str, entry_point: str, kwargs: dict[str, Any]) -> EnvironmentRow:
-    """Row of an id of the maze, the arm or the hand."""
-    task, source = ROBOT_TASKS[env_id.split("-")[0]]
-    name = kwargs.get("perturbation")
-    if name is None:
-        return EnvironmentRow(env_id=env_id, entry_point=entry_point, kwargs=kwargs, task=task, source=source)
-    row = next(row for row in (*MAZE_LAYOUTS, *FRANKA_ROWS, *HAND_ROWS) if row.name == name)
-    blocks = isinstance(row, BlockLayout)
-    return EnvironmentRow(
-        env_id=env_id,
-        entry_point=entry_point,
-        kwargs=kwargs,
-        task=task,
-        parameter=row.name,
-        nominal="none" if blocks else f"{row.nominal:g}",
-        range=" ".join(map(str, row.cells)) if blocks else f"{row.low:g} to {row.high:g}",
-        unit=BLOCK_UNIT if blocks else row.unit,
-        source=row.source,
     )

@@ -1,37 +1,18 @@
 """Rows of the tasks that do not come from dm_control: the point maze, the Franka arm and the Shadow hand's cube.
 
-This module holds rows only and imports nothing heavy, because `import melro_gym` reads it to register the ids. Adding a row
-adds its id.
+This module holds rows only and imports nothing heavy, because `import melro_gym` reads it to register the ids. Adding a
+row adds its id.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+
+from melro_gym.envs.schema import EnvironmentRow, Perturbation, UncertaintySet
 
 MELRO = "Bok et al. 2025 (MELRO)"
 ROBUST_MPO = "Mankowitz et al. 2020 (Robust MPO), Table 3"
-
-
-@dataclass(frozen=True, slots=True)
-class RobotPerturbation:
-    """A number of a robot task that can be changed; every row is one id `<Task>-<Suffix>-v0`."""
-
-    name: str
-    """Snake-case name, reported in `info["perturbation"]`."""
-    suffix: str
-    """Second part of the id, for example `Payload`."""
-    nominal: float
-    low: float
-    high: float
-    grid: tuple[float, ...]
-    """Values that evaluations and `randomize=True` use."""
-    unit: str
-    source: str
-    train: tuple[float, ...] = ()
-    """Training values, where a paper has a training and a hold-out set."""
-    holdout: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +42,7 @@ MAZE_LAYOUTS = (
         ((_ROW, 2), (_ROW, 3), (_ROW, 4)),
         probability=0.5,
         randomize=False,
-        source=f"{MELRO} section 4.1: three blocks directly between start and goal (the size of the map is not published)",
+        source=f"{MELRO} section 4.1: three blocks directly between start and goal (map size not published)",
     ),
     BlockLayout(
         "random_middle_blocks",
@@ -69,7 +50,7 @@ MAZE_LAYOUTS = (
         ((_ROW, 2), (_ROW, 3), (_ROW, 4)),
         probability=0.5,
         randomize=True,
-        source=f"{MELRO} Figure 2, first domain: blocks in the middle, a way round stays free (cells read from the text)",
+        source=f"{MELRO} Figure 2, first domain: blocks in the middle, a way round stays free (cells not published)",
     ),
     BlockLayout(
         "random_row_blocks",
@@ -77,92 +58,102 @@ MAZE_LAYOUTS = (
         ((_ROW, 1), (_ROW, 2), (_ROW, 3), (_ROW, 4), (_ROW, 5)),
         probability=0.5,
         randomize=True,
-        source=f"{MELRO} Figure 2, second domain: every way may be blocked (cells read from the text)",
+        source=f"{MELRO} Figure 2, second domain: every way may be blocked (cells not published)",
     ),
 )
 
 _CHOSEN = "range and grid chosen by this package"
 _MENAGERIE = "mujoco_menagerie franka_emika_panda"
+
+
+def _arm(
+    name: str, suffix: str, description: str, nominal: float, grid: tuple[float, ...], unit: str, source: str = ""
+) -> Perturbation:
+    """Row of the arm; the range is that of the grid."""
+    low, high = min(grid), max(grid)
+    return Perturbation(
+        domain="franka",
+        name=name,
+        suffix=suffix,
+        description=description,
+        edits=(),
+        nominal=nominal,
+        low=low,
+        high=high,
+        std=(high - low) / 10,
+        grid=grid,
+        unit=unit,
+        source=f"{source}; {_CHOSEN}" if source else _CHOSEN,
+    )
+
+
 FRANKA_ROWS = (
-    RobotPerturbation(
+    _arm(
         "payload_mass",
         "Payload",
-        nominal=0.0,
-        low=0.0,
-        high=3.0,
-        grid=(0.0, 0.5, 1.0, 2.0, 3.0),
-        unit="kg held between the fingers, unknown to the gravity compensation",
-        source=f"upper end: the arm's rated payload (Franka data sheet); {_CHOSEN}",
+        "mass held between the fingers, unknown to the gravity compensation",
+        0.0,
+        (0.0, 0.5, 1.0, 2.0, 3.0),
+        "kg",
+        "upper end: the arm's rated payload",
     ),
-    RobotPerturbation(
+    _arm(
         "joint_damping",
         "JointDamping",
-        nominal=1.0,
-        low=0.0,
-        high=40.0,
-        grid=(1.0, 5.0, 10.0, 20.0, 40.0),
-        unit="N m s/rad, all seven joints",
-        source=f"nominal: {_MENAGERIE} panda.xml; upper end: mjx_panda.xml; {_CHOSEN}",
+        "viscous damping of all seven joints",
+        1.0,
+        (0.0, 1.0, 5.0, 10.0, 20.0, 40.0),
+        "N m s/rad",
+        f"nominal: {_MENAGERIE} panda.xml; upper end: mjx_panda.xml",
     ),
-    RobotPerturbation(
+    _arm(
         "joint_friction",
         "JointFriction",
-        nominal=0.0,
-        low=0.0,
-        high=5.0,
-        grid=(0.0, 0.5, 1.0, 2.0, 3.0),
-        unit="N m of dry friction, all seven joints",
-        source=f"nominal: {_MENAGERIE} panda.xml; {_CHOSEN}",
+        "dry friction of all seven joints",
+        0.0,
+        (0.0, 0.5, 1.0, 2.0, 3.0, 5.0),
+        "N m",
+        f"nominal: {_MENAGERIE} panda.xml",
     ),
-    RobotPerturbation(
+    _arm(
         "gain_scale",
         "ControllerGains",
-        nominal=1.0,
-        low=0.1,
-        high=3.0,
-        grid=(0.1, 0.25, 0.5, 1.0, 2.0, 3.0),
-        unit="factor on both gains of the PD controller",
-        source=_CHOSEN,
+        "factor on both gains of the PD controller",
+        1.0,
+        (0.1, 0.25, 0.5, 1.0, 2.0, 3.0),
+        "factor",
     ),
-    RobotPerturbation(
+    _arm(
         "action_delay",
         "ActionDelay",
-        nominal=0.0,
-        low=0.0,
-        high=0.5,
-        grid=(0.0, 0.02, 0.05, 0.1, 0.2),
-        unit="s between a decision and its effect, rounded to 1 ms",
-        source=_CHOSEN,
+        "time between a decision and its effect, rounded to 1 ms",
+        0.0,
+        (0.0, 0.02, 0.05, 0.1, 0.2, 0.3),
+        "s",
     ),
-    RobotPerturbation(
+    _arm(
         "sensor_noise",
         "SensorNoise",
-        nominal=0.0,
-        low=0.0,
-        high=0.1,
-        grid=(0.0, 0.002, 0.005, 0.01, 0.02),
-        unit="rad, standard deviation on the observed joint angles (ten times as many rad/s on the velocities)",
-        source=_CHOSEN,
+        "standard deviation on the observed joint angles; ten times as many rad/s on the velocities",
+        0.0,
+        (0.0, 0.002, 0.005, 0.01, 0.02, 0.05),
+        "rad",
     ),
-    RobotPerturbation(
+    _arm(
         "encoder_bias",
         "EncoderBias",
-        nominal=0.0,
-        low=-0.2,
-        high=0.2,
-        grid=(-0.05, -0.02, 0.0, 0.02, 0.05),
-        unit="rad added to each observed joint angle",
-        source=_CHOSEN,
+        "offset of every observed joint angle",
+        0.0,
+        (-0.1, -0.05, -0.02, 0.0, 0.02, 0.05, 0.1),
+        "rad",
     ),
-    RobotPerturbation(
+    _arm(
         "sim_to_real_gap",
         "SimToRealGap",
-        nominal=0.0,
-        low=0.0,
-        high=1.0,
-        grid=(0.0, 0.25, 0.5, 0.75, 1.0),
-        unit="fraction of the way from nominal to all of FRANKA_GAP at once",
-        source=_CHOSEN,
+        "fraction of the way from nominal to everything in FRANKA_GAP at once",
+        0.0,
+        (0.0, 0.25, 0.5, 0.75, 1.0),
+        "fraction",
     ),
 )
 
@@ -178,29 +169,71 @@ FRANKA_GAP = {
 """What `sim_to_real_gap=1` puts in force together, in the units of the single rows."""
 
 HAND_ROWS = (
-    RobotPerturbation(
-        "cube_half_width",
-        "CubeWidth",
+    Perturbation(
+        domain="hand",
+        name="cube_half_width",
+        suffix="CubeWidth",
+        description="half the edge of the cube; its mass follows at 567 kg/m^3",
+        edits=(),
         nominal=0.025,
         low=0.01,
         high=0.03,
+        std=0.002,
         grid=(0.025, 0.022, 0.021, 0.02, 0.018, 0.015),
-        unit="m (half the edge of the cube)",
-        source=f"{ROBUST_MPO}: Shadow hand",
-        train=(0.025, 0.022, 0.02),
-        holdout=(0.021, 0.018, 0.015),
+        unit="m",
+        source=f"{ROBUST_MPO}; range chosen by this package",
     ),
 )
+HAND_SET = UncertaintySet(
+    task="ShadowHandCube",
+    perturbation="cube_half_width",
+    train=(0.025, 0.022, 0.02),
+    holdout=(0.021, 0.018, 0.015),
+    label="Shadow hand",
+)
+"""Training and hold-out values of Robust MPO, Table 3."""
+
+_MAZE_ENTRY = "melro_gym.envs.maze:PointMazeEnv"
+_MAZE_TASK = "maze: push a ball to the goal"
+_FRANKA = ("FrankaReach", "melro_gym.envs.franka:FrankaReachEnv", "franka: move the hand to a random goal")
+_HAND = ("ShadowHandCube", "melro_gym.envs.hand:HandCubeEnv", "hand: turn a cube to a random orientation")
 
 
-def robot_specs() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Every id of these tasks with its entry point and keyword arguments."""
-    families = (
-        ("PointMaze", "melro_gym.envs.maze:PointMazeEnv", MAZE_LAYOUTS),
-        ("FrankaReach", "melro_gym.envs.franka:FrankaReachEnv", FRANKA_ROWS),
-        ("ShadowHandCube", "melro_gym.envs.hand:HandCubeEnv", HAND_ROWS),
+def _rows() -> Iterator[EnvironmentRow]:
+    yield EnvironmentRow(
+        env_id="PointMaze-v0", entry_point=_MAZE_ENTRY, kwargs={}, task=_MAZE_TASK, source=f"{MELRO} section 4.1"
     )
-    for prefix, entry_point, rows in families:
-        yield f"{prefix}-v0", entry_point, {}
+    for layout in MAZE_LAYOUTS:
+        yield EnvironmentRow(
+            env_id=f"PointMaze-{layout.suffix}-v0",
+            entry_point=_MAZE_ENTRY,
+            kwargs={"perturbation": layout.name},
+            task=_MAZE_TASK,
+            parameter=layout.name,
+            nominal="none",
+            range=" ".join(map(str, layout.cells))
+            + (f", each with probability {layout.probability:g}" if layout.randomize else ""),
+            unit=BLOCK_UNIT,
+            source=layout.source,
+        )
+    sources = (f"{MELRO} section 4.3, appendix E", "gymnasium-robotics HandManipulateBlockRotateXYZDense-v1")
+    for (prefix, entry_point, task), rows, source in zip(
+        (_FRANKA, _HAND), (FRANKA_ROWS, HAND_ROWS), sources, strict=True
+    ):
+        yield EnvironmentRow(env_id=f"{prefix}-v0", entry_point=entry_point, kwargs={}, task=task, source=source)
         for row in rows:
-            yield f"{prefix}-{row.suffix}-v0", entry_point, {"perturbation": row.name}
+            yield EnvironmentRow(
+                env_id=f"{prefix}-{row.suffix}-v0",
+                entry_point=entry_point,
+                kwargs={"perturbation": row.name},
+                task=task,
+                parameter=row.name,
+                nominal=f"{row.nominal:g}",
+                range=f"{row.low:g} to {row.high:g}",
+                unit=row.unit,
+                source=row.source,
+            )
+
+
+ENVIRONMENTS = tuple(_rows())
+"""Every id of these tasks."""

@@ -35,7 +35,7 @@ def rollout(env: gym.Env, seed: int, steps: int = 40) -> np.ndarray:
     rows = [np.append(obs, 0.0)]
     for action in actions:
         obs, reward, *_ = env.step(action)
-        rows.append(np.append(obs, reward))
+        rows.append(np.append(obs, float(reward)))
     return np.array(rows)
 
 
@@ -81,7 +81,7 @@ def test_start_goal_and_first_reward_are_exact():
 def test_the_ball_is_that_of_gymnasium_robotics():
     import gymnasium_robotics
 
-    path = Path(gymnasium_robotics.__file__).parent / "envs/assets/point/point.xml"
+    path = Path(gymnasium_robotics.__path__[0]) / "envs/assets/point/point.xml"
     theirs = mujoco.MjModel.from_xml_path(str(path))
     ours = make().model
     ball = ours.body("particle").id
@@ -125,8 +125,9 @@ def test_pushing_straight_up_reaches_the_open_goal_and_is_stopped_by_the_blocks(
     for env_id, row in (("PointMaze-v0", 2.4), ("PointMaze-Blocks-v0", -0.6)):
         env = make(env_id)
         env.reset(seed=0)
-        for _ in range(150):
-            obs, _, terminated, truncated, _ = env.step(np.array([0, 1.0]))
+        for _ in range(149):
+            env.step(np.array([0, 1.0]))
+        obs, _, terminated, truncated, _ = env.step(np.array([0, 1.0]))
         assert obs[1] == pytest.approx(row, abs=0.01) and truncated and not terminated  # wall less the radius 0.1
     assert env.perturbation == {"name": "blocks", "value": [[3, 2], [3, 3], [3, 4]], "unit": "cells (row, column)"}
 
@@ -157,7 +158,10 @@ def test_random_layouts_hold_each_block_in_half_of_the_episodes(row):
         _, info = env.reset()
         for cell in info["perturbation"]["value"]:
             counts[tuple(cell)] += 1
-        assert env.model.ngeom == compile_maze(MazeMap.parse(MAZE_MAP), ()).ngeom + 2 * len(info["perturbation"]["value"])
+        blocks = len(info["perturbation"]["value"])
+        assert (
+            env.model.ngeom == compile_maze(MazeMap.parse(MAZE_MAP), ()).ngeom + 2 * blocks
+        )  # each has a coloured top
     assert all(abs(count - 200) < 50 for count in counts.values())  # five standard deviations
 
 
@@ -172,7 +176,7 @@ def test_options_set_the_blocks_for_one_episode():
 
 def test_randomize_draws_from_the_users_list():
     choices = [[[3, 3]], [[2, 2], [2, 4]]]
-    env = make("PointMaze-Blocks-v0", randomize=choices)
+    env = make("PointMaze-Blocks-v0", randomize=True, values=choices)
     env.reset(seed=0)
     seen = {json.dumps(env.reset()[1]["perturbation"]["value"]) for _ in range(30)}
     assert seen == {json.dumps(choice) for choice in choices}
@@ -215,6 +219,7 @@ def test_stepping_without_reset_is_refused():
         ({"perturbation": "blocks", "value": [[1, 3]]}, "free cell"),  # the goal
         ({"perturbation": "blocks", "value": [[3, 3]], "randomize": True}, "leave `value` out"),
         ({"randomize": True}, "needs a `perturbation`"),
+        ({"perturbation": "blocks", "values": [[[3, 3]]]}, "needs `randomize=True`"),
         ({"action_repeat": 0}, "action_repeat"),
         ({"render_mode": "human"}, "rgb_array"),
         ({"maze_map": ["111", "1r1", "111"]}, "start and a goal"),
