@@ -19,8 +19,8 @@ help:
 	@echo "make lock    write constraints.txt anew from setup.cfg, with the newest versions (needs uv)"
 	@echo "make clean   remove what the targets above created, .venv included"
 
-# constraints.txt locks every package, so no resolver runs. `labmaze`, which dm-control asks for but only its mazes use, has
-# no wheels from Python 3.13 on and is left out there.
+# constraints.txt locks every package, so no resolver runs. `labmaze`, which dm-control asks for but only its mazes use,
+# has no wheels from Python 3.13 on and is left out there.
 $(READY): setup.cfg pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "melro_gym needs Python 3.11 or later; found: $$(python3 --version 2>&1)." \
 		"Name one with: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; }
