@@ -1,0 +1,81 @@
+"""What a plan is worth under the learned model (Bok et al. 2025, Eq. 15).
+
+`A` actions, `S` state size, `L` planned steps, `m` base-policy steps. A plan is an `ActionDistribution` with leaves `(L, A)`.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from melro_gym.models import ActionDistribution, Agent
+from melro_gym.planning.config import PlanConfig
+
+
+def base_plan(agent: Agent, state: Float[Array, " S"], steps: int) -> ActionDistribution:
+    """The base policy's distributions along its own noise-free rollout in the model (Algorithm 2, line 4)."""
+
+    def step(current: Array, _: None) -> tuple[Array, ActionDistribution]:
+        distribution = agent.policy(current)
+        control = agent.encode(distribution, jnp.zeros_like(distribution.mean))
+        return agent.world_model.step(current, control), distribution
+
+    _, plan = jax.lax.scan(step, state, None, length=steps, unroll=True)
+    return plan
+
+
+def rollout_return(
+    agent: Agent,
+    state: Float[Array, " S"],
+    plan: ActionDistribution,
+    noise: Float[Array, "L+m+1 A"],
+    config: PlanConfig,
+) -> Float[Array, ""]:
+    """Expectation of Eq. 15 for one noise sequence: `L` planned rewards, `m` of the base policy, then the critic.
+
+    Reward `i` steps ahead counts `gamma^i`, the critic `gamma^(L+m)`.
+
+    Deviation: Eq. 15 prints absolute time in the critic's exponent, which would make the bootstrap vanish as an episode goes
+    on, and no discount on the base policy's rewards; the latter is `config.paper_discount`.
+    """
+    model, steps = agent.world_model, config.planned_steps
+
+    def planned(current: Array, inputs: tuple[ActionDistribution, Array]) -> tuple[Array, Array]:
+        control = agent.encode(*inputs)
+        return model.step(current, control), model.reward(current, control)
+
+    def continued(current: Array, eps: Array) -> tuple[Array, Array]:
+        control = agent.encode(agent.policy(current), eps)
+        return model.step(current, control), model.reward(current, control)
+
+    reached, rewards = jax.lax.scan(planned, state, (plan, noise[:steps]), unroll=True)
+    last, tail_rewards = jax.lax.scan(continued, reached, noise[steps:-1], unroll=True)
+    value = agent.critic(last, agent.encode(agent.policy(last), noise[-1]))
+    powers = config.discount ** jnp.arange(steps + config.policy_steps + 1, dtype=jnp.float32)
+    tail_weights = jnp.ones_like(tail_rewards) if config.paper_discount else powers[steps:-1]
+    return jnp.sum(powers[:steps] * rewards) + jnp.sum(tail_weights * tail_rewards) + powers[-1] * value
+
+
+def kl_divergence(plan: ActionDistribution, reference: ActionDistribution) -> Float[Array, ""]:
+    """Sum over steps of KL(plan || reference) of the diagonal Gaussians, in nats."""
+    ratio = jnp.square(plan.std / reference.std)
+    shift = jnp.square((plan.mean - reference.mean) / reference.std)
+    return 0.5 * jnp.sum(ratio + shift - 1.0 - jnp.log(ratio))
+
+
+def plan_objective(
+    agent: Agent,
+    state: Float[Array, " S"],
+    plan: ActionDistribution,
+    reference: ActionDistribution,
+    noise: Float[Array, "R L+m+1 A"],
+    config: PlanConfig,
+) -> Float[Array, ""]:
+    """`L_MELRO` of Eq. 15: mean return over `R` noise sequences plus weighted, undiscounted entropy of the planned steps.
+
+    `reference` is the base policy's plan, for the divergence that `config.kl_weight` subtracts.
+    """
+    returns = jax.vmap(lambda eps: rollout_return(agent, state, plan, eps, config))(noise)
+    entropy = jnp.sum(plan.entropy())
+    return jnp.mean(returns) + config.entropy_weight * entropy - config.kl_weight * kl_divergence(plan, reference)

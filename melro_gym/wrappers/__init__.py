@@ -1,0 +1,3 @@
+"""Gymnasium wrappers: the MELRO controller and environment-agnostic disturbances."""
+
+from melro_gym.wrappers.controller import MELROController as MELROController

@@ -1,0 +1,58 @@
+"""Checks that an agent, an environment and an observation belong together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from melro_gym.models import Agent
+
+
+def check_fits(agent: Agent, env: gym.Env[Any, Any]) -> None:
+    """Refuse an environment that the agent was not made for.
+
+    Raises:
+        ValueError: spaces, observation keys, action repeat or control period differ; the message says which.
+    """
+    for name, space, size in (
+        ("observation", env.observation_space, agent.config.obs_size),
+        ("action", env.action_space, agent.config.action_size),
+    ):
+        if not isinstance(space, gym.spaces.Box) or len(space.shape) != 1:
+            raise ValueError(f"The {name} space must be a flat Box; got {space}.")
+        if space.shape[0] != size:
+            raise ValueError(f"This agent has {name}s of size {size}, but the environment's have {space.shape[0]}.")
+    if not np.all(np.isfinite([env.action_space.low, env.action_space.high])):
+        raise ValueError(f"The action space must be bounded; got {env.action_space}.")
+    record = agent.metadata
+    facts = {
+        "observation_keys": list(getattr(env.unwrapped, "observation_keys", ())) or None,
+        "action_repeat": getattr(env.unwrapped, "action_repeat", None),
+        "control_period": getattr(env.unwrapped, "control_period", None),
+    }
+    for name, value in facts.items():
+        trained = record.get(name) or None
+        if value is not None and trained is not None and value != trained:
+            raise ValueError(
+                f"This agent was trained with {name} {trained} (on {record.get('env')}), but the environment has {value}."
+            )
+
+
+def check_observation(agent: Agent, obs: Any) -> np.ndarray:
+    """One observation as float32, shape `(S,)`.
+
+    Raises:
+        ValueError: wrong shape, not numbers, or not finite.
+    """
+    try:
+        array = np.asarray(obs, np.float32)
+    except (TypeError, ValueError):
+        raise ValueError(f"The observation must be an array of numbers; got {type(obs).__name__}.") from None
+    if array.shape != (agent.config.obs_size,):
+        raise ValueError(f"The observation must have shape ({agent.config.obs_size},); got {array.shape}.")
+    if not np.all(np.isfinite(array)):
+        bad = np.flatnonzero(~np.isfinite(array))
+        raise ValueError(f"The observation is not finite at {bad.tolist()}.")
+    return array
