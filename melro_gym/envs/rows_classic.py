@@ -216,8 +216,3 @@ ROBUST_MPO_LARGER_SETS = (
 )  # fmt: skip
 """Further rows of the same table. The paper prints 'pole length' in metres for the larger pendulum set; its values are
 the masses of the main row continued, so they are masses here."""
-
-SHADOW_HAND_SET = _mpo(
-    "shadow-hand-cube", "half_cube_width", (0.025, 0.022, 0.02), (0.021, 0.018, 0.015), "Shadow hand"
-)
-"""The row of the Shadow hand, whose environment is not part of dm_control."""

@@ -22,11 +22,6 @@ _DISABLED_RGBA = (0.85, 0.15, 0.1, 1.0)
 _KEPT_MODELS = 16
 
 
-def flatten_observation(observation: dict[str, Any]) -> np.ndarray:
-    """One float32 vector from dm_control's observation, in dm_control's own key order."""
-    return np.concatenate([np.ravel(value) for value in observation.values()]).astype(np.float32)
-
-
 class SuiteEnv(gym.Env[np.ndarray, np.ndarray]):
     """A dm_control suite task, nominal or perturbed.
 
@@ -134,13 +129,16 @@ class SuiteEnv(gym.Env[np.ndarray, np.ndarray]):
         """Seconds between two calls of `step`."""
         self.metadata = {**self.metadata, "render_fps": round(1.0 / self.control_period)}
         spec = nominal.action_spec()
-        self._action_middle = (spec.maximum + spec.minimum) / 2.0
-        self._action_half = (spec.maximum - spec.minimum) / 2.0
+        half, middle = (spec.maximum - spec.minimum) / 2.0, (spec.maximum + spec.minimum) / 2.0
+        self._scaling = None if np.all(half == 1.0) and np.all(middle == 0.0) else (half, middle)
+        self._highest, self._lowest = np.ones(spec.shape), -np.ones(spec.shape)
         self.action_space = gym.spaces.Box(-1.0, 1.0, spec.shape, np.float32)
-        entries = {key: int(np.prod(item.shape)) for key, item in nominal.observation_spec().items()}
+        entries = nominal.observation_spec()
         self.observation_keys = tuple(entries)
         """dm_control's names of the observation's parts, in order."""
-        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (sum(entries.values()),), np.float32)
+        ends = np.cumsum([int(np.prod(item.shape)) for item in entries.values()]).tolist()
+        self._parts = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (ends[-1],), np.float32)
 
     @property
     def model(self) -> mujoco.MjModel:
@@ -191,29 +189,27 @@ class SuiteEnv(gym.Env[np.ndarray, np.ndarray]):
         """Apply `action` (each entry in [-1, 1]) for `action_repeat` control steps."""
         if self._control_steps is None or self._over:
             raise gym.error.ResetNeeded("The episode is over or was never started: call `reset()` first.")
-        action = np.asarray(action, np.float64)
-        if action.shape != self._action_half.shape or not np.isfinite(action).all():
-            raise ValueError(f"`action` must be {self._action_half.shape} finite numbers; got {action}.")
-        control = self._action_middle + self._action_half * action.clip(-1.0, 1.0)
-        if self._masked_actuator is not None:
-            control[self._masked_actuator] = 0.0
+        control, task, physics = self._scale(action), self._task, self._physics
         info: dict[str, Any] = {"perturbation": self.perturbation}
         reward, terminated, truncated = 0.0, False, False
-        for _ in range(self._action_repeat):
-            try:
-                reward += self._control_step(control)
-            except PhysicsError:
-                truncated = info["unstable"] = True
-                mujoco.mj_resetData(self.model, self.data)
-                mujoco.mj_forward(self.model, self.data)
-                break
-            self._control_steps += 1
-            discount = self._task.get_termination(self._physics)
-            terminated = discount is not None and discount == 0.0
-            truncated = not terminated and (discount is not None or self._control_steps >= self._row.control_steps)
-            if terminated or truncated:
-                break
-        self._over = terminated or truncated
+        try:
+            for _ in range(self._action_repeat):
+                task.before_step(control, physics)
+                physics.step(self._physics_ticks)
+                task.after_step(physics)
+                reward += task.get_reward(physics)
+                self._control_steps += 1
+                discount = task.get_termination(physics)
+                if discount is not None or self._control_steps >= self._row.control_steps:
+                    terminated = discount == 0.0
+                    self._over, truncated = True, not terminated
+                    break
+        except PhysicsError:
+            self._over = truncated = info["unstable"] = True
+            if not np.isfinite(action).all():
+                raise ValueError(f"`action` must be finite numbers; got {action}.") from None
+            mujoco.mj_resetData(self.model, self.data)
+            mujoco.mj_forward(self.model, self.data)
         return self._observe(), float(reward), terminated, truncated, info
 
     def render(self) -> np.ndarray | None:
@@ -230,15 +226,27 @@ class SuiteEnv(gym.Env[np.ndarray, np.ndarray]):
         if self._physics._contexts:
             self._physics._free_rendering_contexts()
 
-    def _control_step(self, control: np.ndarray) -> float:
-        """One control step, as dm_control takes it; returns its reward."""
-        self._task.before_step(control, self._physics)
-        self._physics.step(self._physics_ticks)
-        self._task.after_step(self._physics)
-        return self._task.get_reward(self._physics)
+    def _scale(self, action: np.ndarray) -> np.ndarray:
+        """Command of each actuator in its own unit, shape `(A,)`; not a number is left for the simulation to refuse."""
+        control = np.array(action, np.float64)
+        if control.shape != self._lowest.shape:
+            raise ValueError(f"`action` must have shape {self._lowest.shape}; got {control.shape}.")
+        np.maximum(control, self._lowest, out=control)
+        np.minimum(control, self._highest, out=control)
+        if self._scaling is not None:
+            half, middle = self._scaling
+            control *= half
+            control += middle
+        if self._masked_actuator is not None:
+            control[self._masked_actuator] = 0.0
+        return control
 
     def _observe(self) -> np.ndarray:
-        return flatten_observation(self._task.get_observation(self._physics))
+        """One float32 vector from dm_control's observation, in dm_control's own key order."""
+        flat = np.empty(self._parts[-1].stop, np.float32)
+        for part, entry in zip(self._parts, self._task.get_observation(self._physics).values(), strict=True):
+            flat[part] = entry if entry.ndim < 2 else entry.ravel()
+        return flat
 
     def _put_in_force(self, wanted: Request | None) -> None:
         """Take the model of a perturbation: this environment's own, or a copy of the compiled one."""

@@ -1,0 +1,76 @@
+"""Time of one control step: this package's environments beside the same dm_control environment.
+
+Run `python benchmarks/env_step.py [id ...]`. Both sides take the same random actions with `action_repeat=1`; they run
+in turn, in short blocks, so that other load on the machine hits both alike; the block with the least time counts.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+import gymnasium as gym
+import numpy as np
+from dm_control import suite
+
+import melro_gym
+
+BLOCK = 100
+"""Control steps per timed block."""
+ROUNDS = 41
+IDS = (
+    "WalkerWalk-v0",
+    "WalkerWalk-DisabledKnee-v0",
+    "QuadrupedWalk-v0",
+    "QuadrupedWalk-DisabledLift-v0",
+    "CheetahRun-v0",
+    "HopperHop-v0",
+    "HumanoidRun-v0",
+    "CartpoleSwingup-v0",
+)
+TARGET = 1.15
+
+
+def block_time(step: Callable[[np.ndarray], object], actions: np.ndarray) -> float:
+    """Seconds per step of one block."""
+    start = time.perf_counter()
+    for action in actions:
+        step(action)
+    return (time.perf_counter() - start) / len(actions)
+
+
+def compare(env_id: str) -> tuple[float, float, float]:
+    """Seconds per control step of dm_control and of this package, and their ratio: medians over the rounds."""
+    env = gym.make(env_id, action_repeat=1).unwrapped
+    domain, task = gym.spec(env_id).kwargs["task"].split("-")
+    reference = suite.load(domain, task, task_kwargs={"random": 0})
+    spec = reference.action_spec()
+    rng = np.random.default_rng(0)
+    theirs, ours = [], []
+    for seed in range(ROUNDS):
+        normalised = rng.uniform(-1.0, 1.0, (BLOCK, *spec.shape)).astype(np.float32)
+        scaled = spec.minimum + (normalised.astype(np.float64) + 1.0) / 2.0 * (spec.maximum - spec.minimum)
+        reference.task._random = np.random.RandomState(seed)
+        reference.reset()
+        env.reset(seed=seed)
+        theirs.append(block_time(reference.step, scaled))
+        ours.append(block_time(env.step, normalised))
+    return float(np.median(theirs)), float(np.median(ours)), float(np.median(np.divide(ours, theirs)))
+
+
+def main(env_ids: list[str]) -> int:
+    """Print the comparison; 1 if a ratio is above the target."""
+    gym.register_envs(melro_gym)
+    print(f"{'id':34}{'dm_control us':>15}{'melro_gym us':>15}{'ratio':>8}")
+    worst = 0.0
+    for env_id in env_ids or IDS:
+        theirs, ours, ratio = compare(env_id)
+        worst = max(worst, ratio)
+        print(f"{env_id:34}{theirs * 1e6:15.1f}{ours * 1e6:15.1f}{ratio:8.2f}")
+    print(f"worst ratio {worst:.2f}, target {TARGET}")
+    return int(worst > TARGET)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
