@@ -1,0 +1,1 @@
+"""What the subcommands of `melro-gym` do; imported only when one runs."""

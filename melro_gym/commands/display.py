@@ -1,0 +1,38 @@
+"""Console, progress bars and tables shared by the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from melro_gym.evaluation.protocol import Row, row_label
+
+console = Console()
+
+
+def make_progress() -> Progress:
+    """A bar with count and time left; silent where the output is not a terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def returns_table(title: str, rows: Sequence[Row], extra: Sequence[tuple[str, Sequence[str]]] = ()) -> Table:
+    """Environment, method, mean return and 95 % interval, with further columns `(name, cells)`."""
+    table = Table(title=title, title_justify="left")
+    for name in ("environment", "method", *(["mean return", "95 % interval"]), *(name for name, _ in extra)):
+        table.add_column(name, justify="left" if name in ("environment", "method") else "right", no_wrap=True)
+    for index, row in enumerate(rows):
+        interval = f"[{row.ci95[0]:.0f}, {row.ci95[1]:.0f}]"
+        cells = [column[index] for _, column in extra]
+        table.add_row(row_label(row), row.method, f"{row.mean:.1f}", interval, *cells)
+    return table

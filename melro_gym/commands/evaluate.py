@@ -1,0 +1,77 @@
+"""`melro-gym evaluate`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from melro_gym.checkpoint import load_agent
+from melro_gym.commands.display import console, make_progress, returns_table
+from melro_gym.commands.parsing import parse_object, parse_settings
+from melro_gym.envs.tables import domain_joints
+from melro_gym.evaluation.figures import draw_returns
+from melro_gym.evaluation.protocol import Row, default_config, evaluate, write_json
+from melro_gym.evaluation.statistics import Interval, bootstrap_difference
+
+if TYPE_CHECKING:
+    from melro_gym.cli import Evaluate
+
+DISABLED_JOINTS = "disabled-joints"
+
+
+def expand_envs(names: tuple[str, ...]) -> list[str]:
+    """Ids, with `disabled-joints` replaced by the six ids of the walker's joints."""
+    joints = [f"WalkerWalk-Disabled{_camel(name)}-v0" for name in domain_joints("walker")]
+    return [env_id for name in names for env_id in (joints if name == DISABLED_JOINTS else [name])]
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def compare(rows: list[Row]) -> dict[str, Interval]:
+    """MELRO minus the base policy in its better mode, per environment and over the mean of all environments."""
+    by_env: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        by_env.setdefault(row.env_id, {})[row.method] = row
+    pairs: dict[str, tuple[list[Any], list[Any]]] = {}
+    for env_id, methods in by_env.items():
+        bases = [row for name, row in methods.items() if name.startswith("base")]
+        if bases and "melro" in methods:
+            better = max(bases, key=lambda row: row.mean)
+            pairs[env_id] = ([np.asarray(better.returns)], [np.asarray(methods["melro"].returns)])
+    differences = {env_id: bootstrap_difference(*pair) for env_id, pair in pairs.items()}
+    if len(pairs) > 1:
+        first, second = ([group for pair in pairs.values() for group in pair[side]] for side in (0, 1))
+        differences["mean of all"] = bootstrap_difference(first, second)
+    return differences
+
+
+def run(args: Evaluate) -> None:
+    """Evaluate, print the table and the differences, write numbers and figure."""
+    kwargs = parse_object(args.env_kwargs, "--env-kwargs")
+    agent = load_agent(args.agent)
+    config = default_config(agent, **parse_settings(args.set))
+    envs = [(env_id, kwargs) for env_id in expand_envs(args.env)]
+    with make_progress() as progress:
+        task = progress.add_task("cells", total=len(envs) * len(args.method))
+        rows = evaluate(
+            agent,
+            envs,
+            args.method,
+            episodes=args.episodes,
+            seed=args.seed,
+            config=config,
+            on_row=lambda row: progress.update(task, advance=1, description=f"{row.env_id} {row.method}"),
+        )
+    console.print(returns_table(f"{args.agent}, {args.episodes} episodes per cell", rows))
+    differences = compare(rows)
+    for name, interval in differences.items():
+        console.print(
+            f"{name}: MELRO - base (better mode) = {interval.mean:+.1f}  [{interval.low:+.1f}, {interval.high:+.1f}]"
+        )
+    if args.json is not None:
+        write_json(args.json, rows, differences={name: list(interval) for name, interval in differences.items()})
+    if args.figure is not None:
+        draw_returns(rows, args.figure, title=f"{args.agent}: mean return of {args.episodes} episodes, 95 % interval")

@@ -1,0 +1,101 @@
+"""Returns of several methods on several environments, as plain records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from melro_gym.evaluation.controllers import make_controller
+from melro_gym.evaluation.rollouts import run_episodes
+from melro_gym.evaluation.statistics import bootstrap_mean
+from melro_gym.models import Agent
+from melro_gym.planning import PlanConfig
+from melro_gym.wrappers.checks import check_fits
+
+
+@dataclass(frozen=True)
+class Row:
+    """Episode returns of one method on one environment."""
+
+    env_id: str
+    env_kwargs: dict[str, Any]
+    method: str
+    returns: list[float]
+    mean: float
+    ci95: tuple[float, float]
+
+
+def make_row(env_id: str, env_kwargs: dict[str, Any], method: str, returns: Iterable[float]) -> Row:
+    """Record with mean and 95 % bootstrap interval."""
+    values = [float(value) for value in returns]
+    interval = bootstrap_mean([np.asarray(values)])
+    return Row(env_id, env_kwargs, method, values, interval.mean, (interval.low, interval.high))
+
+
+def row_label(row: Row) -> str:
+    """Short name of a row's environment: its id without the version, and its keyword arguments."""
+    kwargs = ", ".join(f"{name}={value}" for name, value in row.env_kwargs.items())
+    return row.env_id.removesuffix("-v0") + (f" ({kwargs})" if kwargs else "")
+
+
+def episode_seeds(seed: int, episodes: int) -> list[int]:
+    """Reset seeds of an evaluation; far from those of training runs, which are drawn under another stream."""
+    return [int(item) for item in np.random.SeedSequence((seed, 99)).generate_state(episodes)]
+
+
+def evaluate(
+    agent: Agent,
+    envs: Sequence[tuple[str, dict[str, Any]]],
+    methods: Sequence[str],
+    *,
+    episodes: int,
+    seed: int = 0,
+    config: PlanConfig | None = None,
+    on_step: Callable[[int], None] | None = None,
+    on_row: Callable[[Row], None] | None = None,
+) -> list[Row]:
+    """Play `episodes` seeded episodes of every method on every environment, all of a cell side by side.
+
+    Args:
+        agent: world model, base policy and critic.
+        envs: ids with keyword arguments.
+        methods: among `base-mean`, `base-sample`, `melro`.
+        episodes: per cell; the same seeds for every method.
+        seed: of the evaluation.
+        config: planner settings; None takes the defaults with the agent's discount.
+        on_step: called with the number of decisions after each batched step.
+        on_row: called with each finished record.
+    """
+    config = config or default_config(agent)
+    seeds = episode_seeds(seed, episodes)
+    rows = []
+    for env_id, kwargs in envs:
+        probe = gym.make(env_id, **kwargs)
+        check_fits(agent, probe)
+        probe.close()
+        for method in methods:
+            controller = make_controller(method, agent, config, seeds)
+            make_env = lambda env_id=env_id, kwargs=kwargs: gym.make(env_id, **kwargs)
+            returns = run_episodes(make_env, controller, seeds, on_step=on_step)
+            rows.append(make_row(env_id, kwargs, method, returns))
+            if on_row is not None:
+                on_row(rows[-1])
+    return rows
+
+
+def default_config(agent: Agent, **settings: Any) -> PlanConfig:
+    """Planner settings with the discount that the agent's critic was trained with."""
+    return PlanConfig(**{"discount": agent.metadata.get("discount", 0.975), **settings})
+
+
+def write_json(path: str | Path, rows: Iterable[Row], **extra: Any) -> None:
+    """Write records to `{"rows": [...], **extra}`."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps({"rows": [asdict(row) for row in rows], **extra}, indent=1) + "\n")
