@@ -41,9 +41,8 @@ class PointMazeEnv(RobotEnv):
             (both).
         perturbation: None, or the name of a layout of blocks (`blocks`, `random_middle_blocks`, `random_row_blocks`).
         value: cells `[row, column]` that hold a block; None means all cells of the layout, unless they are drawn.
-        randomize: draw blocks at each reset: each cell of the layout holds one with probability 0.5. None does so for
-            the two random layouts unless `value` is given.
-        values: lists of cells, one of which `randomize=True` draws instead.
+        randomize: draw blocks at each reset: True lets each cell of the layout hold one with probability 0.5, a list of
+            lists of cells draws one of them. None does the former for the two random layouts unless `value` is given.
         observe_goal: append the goal to the observation; None does so where the map has more than one goal.
         action_repeat: control steps of 10 ms per call of `step`.
         render_mode: None or `rgb_array` (from above; blocks are red, the goal is an orange target).
@@ -71,8 +70,7 @@ class PointMazeEnv(RobotEnv):
         maze_map: Sequence[str | Sequence[str | int]] = MAZE_MAP,
         perturbation: str | None = None,
         value: Sequence[Sequence[int]] | None = None,
-        randomize: bool | None = None,
-        values: Sequence[Sequence[Sequence[int]]] | None = None,
+        randomize: bool | Sequence[Sequence[Sequence[int]]] | None = None,
         observe_goal: bool | None = None,
         action_repeat: int = 2,
         render_mode: str | None = None,
@@ -86,7 +84,7 @@ class PointMazeEnv(RobotEnv):
         self.action_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
         self._goal = self._maze.position(self._maze.goals[0])
         requested = self._check(perturbation, value)
-        drawing = self._drawing_of(requested, value, randomize, values)
+        drawing = self._drawing_of(requested, value, randomize)
         self._prepare(requested, drawing, action_repeat, render_mode, (height, width))
 
     def _load(self, wanted: Request | None) -> None:
@@ -157,26 +155,24 @@ class PointMazeEnv(RobotEnv):
             raise ValueError("These blocks leave no cell to start in or to go to.")
         return sorted(cells)
 
-    def _drawing_of(self, requested: Request | None, value: Any, randomize: bool | None, values: Any) -> BlockDrawing:
+    def _drawing_of(self, requested: Request | None, value: Any, randomize: Any) -> BlockDrawing:
         """What resets put in force, or an error where the arguments contradict each other."""
         if requested is None:
-            if randomize or values is not None:
+            if randomize is not None and randomize is not False:
                 raise ValueError(f"`randomize` needs a `perturbation` to draw; choose from {', '.join(LAYOUTS)}.")
             return BlockDrawing(None, None, None)
         layout = LAYOUTS[requested["name"]]
         if randomize is None:
             randomize = layout.randomize and value is None
-        if randomize and value is not None:
+        if randomize is not False and value is not None:
             raise ValueError("`randomize` draws the blocks; leave `value` out.")
-        if not randomize:
-            if values is not None:
-                raise ValueError("`values` needs `randomize=True`.")
-            return BlockDrawing(requested, None, None)
-        if values is None:
-            return BlockDrawing(requested, layout, None)
-        choices = [self._check_cells(layout.name, item) for item in values]
+        if isinstance(randomize, bool):
+            return BlockDrawing(requested, layout if randomize else None, None)
+        if isinstance(randomize, str) or not isinstance(randomize, Iterable):
+            raise ValueError(f"`randomize` must be a bool or a list of lists of cells; got {randomize!r}.")
+        choices = [self._check_cells(layout.name, item) for item in randomize]
         if not choices:
-            raise ValueError("`values` is empty; give a list of lists of cells [row, column].")
+            raise ValueError("`randomize` is an empty list; give lists of cells [row, column].")
         return BlockDrawing(requested, None, choices)
 
 

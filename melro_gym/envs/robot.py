@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import weakref
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -157,17 +158,18 @@ class RobotEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
             self.model.vis.global_.offwidth = max(width, self.model.vis.global_.offwidth)
             self.model.vis.global_.offheight = max(height, self.model.vis.global_.offheight)
             renderer = self._renderer = mujoco.Renderer(self.model, height, width)
+            self._free_renderer = weakref.finalize(self, renderer.close)  # also where nobody calls `close`
         renderer.update_scene(self.data, camera=self.camera)
         return renderer.render()
 
     def close(self) -> None:
         """Free the rendering context; may be called more than once."""
         if self._renderer is not None:
-            self._renderer.close()
+            self._free_renderer()
             self._renderer = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_renderer": None}  # a rendering context is made again on demand
+        return {**self.__dict__, "_renderer": None, "_free_renderer": None}  # made again on demand
 
     def _info(self) -> dict[str, Any]:
         return {"perturbation": self.perturbation}
