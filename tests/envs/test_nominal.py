@@ -1,0 +1,144 @@
+"""The unperturbed tasks, and perturbed ones at their nominal value, are dm_control's, bit for bit."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+import mujoco
+import numpy as np
+import pytest
+from env_helpers import NUMBER_ROWS, dm_control_env, first_task, flat, make, rollout, unscale
+
+from melro_gym.envs.mjcf import compile_physics
+from melro_gym.envs.schema import Perturbation, Task
+from melro_gym.envs.tables import PERTURBATIONS, TASKS
+
+STEPS = 200
+SIMULATED = (
+    "actuator_",
+    "body_",
+    "dof_",
+    "eq_",
+    "geom_",
+    "jnt_",
+    "pair_",
+    "qpos",
+    "sensor_",
+    "site_",
+    "tendon_",
+    "wrap_",
+)
+"""First parts of the names of a model's entries that a simulation depends on."""
+by_domain = pytest.mark.parametrize(
+    "task",
+    [first_task(domain) for domain in dict.fromkeys(task.domain for task in TASKS)],
+    ids=lambda task: task.prefix,
+)
+
+
+def arrays(model: mujoco.MjModel) -> dict[str, np.ndarray]:
+    """Every number in a compiled model."""
+    found = {name: getattr(model, name) for name in dir(model) if not name.startswith("_")}
+    return {name: np.array(entry) for name, entry in found.items() if isinstance(entry, (np.ndarray, int, float))}
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.prefix)
+def test_a_nominal_task_equals_dm_control_step_by_step(task: Task):
+    reference, env = dm_control_env(task, seed=7), make(f"{task.prefix}-v0", action_repeat=1)
+    first, (obs, _) = reference.reset(), env.reset(seed=7)
+    np.testing.assert_array_equal(obs, flat(first.observation))
+    rng = np.random.default_rng(0)
+    for _ in range(STEPS):
+        action = rng.uniform(-1.0, 1.0, env.action_space.shape or ())
+        theirs = reference.step(unscale(reference, action))
+        obs, reward, terminated, truncated, _ = env.step(action)
+        assert reward == theirs.reward and not terminated and not truncated
+        np.testing.assert_array_equal(env.data.qpos, reference.physics.data.qpos)
+        np.testing.assert_array_equal(env.data.qvel, reference.physics.data.qvel)
+        np.testing.assert_array_equal(obs, flat(theirs.observation))
+
+
+@by_domain
+def test_a_nominal_task_equals_shimmys_environment(task: Task):
+    from shimmy.dm_control_compatibility import DmControlCompatibilityV0
+
+    theirs, ours = DmControlCompatibilityV0(dm_control_env(task)), make(f"{task.prefix}-v0", action_repeat=1)
+    (observation, _), (obs, _) = theirs.reset(seed=3), ours.reset(seed=3)
+    np.testing.assert_array_equal(obs, flat({key: observation[key] for key in ours.observation_keys}))
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        action = rng.uniform(-1.0, 1.0, ours.action_space.shape or ())
+        observation, expected, *flags, _ = theirs.step(unscale(theirs._env, action))
+        obs, reward, *ended, _ = ours.step(action)
+        assert reward == expected and ended == flags
+        np.testing.assert_array_equal(obs, flat({key: observation[key] for key in ours.observation_keys}))
+    theirs._env.close()
+
+
+@pytest.mark.parametrize("row", PERTURBATIONS, ids=lambda row: f"{row.domain}-{row.name}")
+def test_the_nominal_value_gives_the_nominal_model(row: Perturbation):
+    task = first_task(row.domain).key
+    nominal = arrays(compile_physics(task, sky=False).model.ptr)
+    perturbed = arrays(compile_physics(task, row.name, row.nominal, sky=False).model.ptr)
+    assert nominal.keys() == perturbed.keys()
+    for name, expected in nominal.items():
+        np.testing.assert_array_equal(perturbed[name], expected, err_msg=name)
+
+
+@by_domain
+def test_the_model_is_dm_controls_and_lacks_the_sky_unless_it_is_drawn(task: Task):
+    expected = arrays(dm_control_env(task).physics.model.ptr)
+    for sky in (True, False):
+        ours = arrays(compile_physics(task.key, sky=sky).model.ptr)
+        names = [name for name in expected if sky or name.startswith(SIMULATED)]
+        assert len(names) > 100
+        for name in names:
+            np.testing.assert_array_equal(ours[name], expected[name], err_msg=name)
+    assert ours["tex_data"].size < expected["tex_data"].size - 10_000_000
+
+
+@pytest.mark.parametrize("name", ["ThighLength", "TorsoLength", "JointDamping", "ContactFriction"])
+def test_a_perturbed_walker_at_its_nominal_value_moves_as_the_nominal_one(name: str):
+    expected = rollout(make("WalkerWalk-v0"), seed=1, steps=60)
+    np.testing.assert_array_equal(rollout(make(f"WalkerWalk-{name}-v0"), seed=1, steps=60), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "row"), NUMBER_ROWS, ids=lambda part: getattr(part, "prefix", None) or part.suffix)
+def test_every_perturbed_task_at_its_nominal_value_moves_as_the_nominal_one(task: Task, row: Perturbation):
+    expected = rollout(make(f"{task.prefix}-v0"), seed=2, steps=STEPS)
+    np.testing.assert_array_equal(rollout(make(f"{task.prefix}-{row.suffix}-v0"), seed=2, steps=STEPS), expected)
+
+
+@by_domain
+def test_an_episode_has_a_thousand_control_steps_whatever_the_repeat(task: Task):
+    env = make(f"{task.prefix}-v0", action_repeat=300)
+    env.reset(seed=0)
+    ends = [env.step(np.zeros(env.action_space.shape or ()))[2:4] for _ in range(4)]
+    assert ends == [(False, False)] * 3 + [(False, True)]
+    assert dm_control_env(task)._step_limit == pytest.approx(1000)
+    with pytest.raises(gym.error.ResetNeeded):
+        env.step(np.zeros(env.action_space.shape or ()))
+
+
+def test_the_reward_of_a_step_is_the_sum_over_its_control_steps():
+    single, double = make("WalkerWalk-v0", action_repeat=1), make("WalkerWalk-v0", action_repeat=2)
+    single.reset(seed=0)
+    double.reset(seed=0)
+    action = np.linspace(-1.0, 1.0, 6)
+    for _ in range(20):
+        assert double.step(action)[1] == single.step(action)[1] + single.step(action)[1]
+
+
+def test_the_quadruped_starts_in_any_orientation_or_upright_as_asked():
+    def upright(env, seed):
+        env.reset(seed=seed)
+        return env.data.body("torso").xmat[8]
+
+    plain, rwrl = make("QuadrupedWalk-v0"), make("QuadrupedWalk-v0", reset="rwrl")
+    assert min(upright(plain, seed) for seed in range(6)) < 0.5
+    headings = set()
+    for seed in range(4):
+        assert upright(rwrl, seed) == pytest.approx(1.0)
+        assert rwrl.data.ncon == 0
+        headings.add(round(float(rwrl.data.qpos[6]), 3))
+    assert len(headings) == 4
