@@ -16,6 +16,8 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 
+from melro_gym.envs.robot import look_at
+
 MODELS = ("embedded", "menagerie")
 JOINTS = tuple(f"joint{number}" for number in range(1, 8))
 TIMESTEP = 0.001
@@ -187,7 +189,7 @@ def _add_scene(spec: mujoco.MjSpec) -> None:
         conaffinity=2,
     )
     world.add_light(pos=[1.0, -1.2, 2.4], dir=[-0.35, 0.4, -0.85], diffuse=[0.6, 0.6, 0.6], castshadow=True)
-    world.add_camera(name="view", pos=_CAMERA_POSITION, quat=_look_at(_CAMERA_POSITION, _CAMERA_TARGET), fovy=38)
+    world.add_camera(name="view", pos=_CAMERA_POSITION, quat=look_at(_CAMERA_POSITION, _CAMERA_TARGET), fovy=38)
     goal = world.add_body(name="goal", mocap=True)
     goal.add_geom(
         type=mujoco.mjtGeom.mjGEOM_SPHERE,
@@ -197,14 +199,3 @@ def _add_scene(spec: mujoco.MjSpec) -> None:
         contype=0,
         conaffinity=0,
     )
-
-
-def _look_at(position: tuple[float, ...], target: tuple[float, ...]) -> np.ndarray:
-    """Quaternion of a camera at `position` that sees `target` in its middle, upright."""
-    back = np.subtract(position, target)
-    back /= np.linalg.norm(back)
-    right = np.cross([0.0, 0.0, 1.0], back)
-    right /= np.linalg.norm(right)
-    quat = np.zeros(4)
-    mujoco.mju_mat2Quat(quat, np.column_stack([right, np.cross(back, right), back]).ravel())
-    return quat

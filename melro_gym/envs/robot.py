@@ -159,7 +159,7 @@ class RobotEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
             self.model.vis.global_.offheight = max(height, self.model.vis.global_.offheight)
             renderer = self._renderer = mujoco.Renderer(self.model, height, width)
             self._free_renderer = weakref.finalize(self, renderer.close)  # also where nobody calls `close`
-        renderer.update_scene(self.data, camera=self.camera)
+        renderer.update_scene(self._shown(), camera=self.camera)
         return renderer.render()
 
     def close(self) -> None:
@@ -170,6 +170,10 @@ class RobotEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_renderer": None, "_free_renderer": None}  # made again on demand
+
+    def _shown(self) -> mujoco.MjData:
+        """What a picture shows; a subclass may add marks, on a copy."""
+        return self._data
 
     def _info(self) -> dict[str, Any]:
         return {"perturbation": self.perturbation}
@@ -227,3 +231,14 @@ def number_request(rows: Mapping[str, Perturbation], perturbation: str | None, v
     number = row.nominal if value is None else value
     number = check_number(f"`value` of {row.name}", number, row.low, row.high, row.unit)
     return {"name": row.name, "value": number, "unit": row.unit}
+
+
+def look_at(position: tuple[float, ...], target: tuple[float, ...]) -> np.ndarray:
+    """Quaternion of a camera at `position` that sees `target` in its middle, upright."""
+    back = np.subtract(position, target)
+    back /= np.linalg.norm(back)
+    right = np.cross([0.0, 0.0, 1.0], back)
+    right /= np.linalg.norm(right)
+    quat = np.zeros(4)
+    mujoco.mju_mat2Quat(quat, np.column_stack([right, np.cross(back, right), back]).ravel())
+    return quat
