@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import pickle
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -105,3 +107,19 @@ def test_a_diverged_simulation_ends_the_episode_without_nan(env_id: str):
     with pytest.raises(gym.error.ResetNeeded):
         env.step(np.zeros(env.action_space.shape))
     assert "unstable" not in env.reset(seed=0)[1]
+
+
+def test_the_pages_list_every_id():
+    path = Path(__file__).parents[2] / "docs" / "generate_robots.py"
+    if not path.exists():
+        pytest.skip("the documentation is not part of an installed package")
+    spec = importlib.util.spec_from_file_location("generate_robots", path)
+    assert spec is not None and spec.loader is not None
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    texts = {page: (generate.PAGES / page).read_text(encoding="utf-8") for page in generate.PREFIXES}
+    for page, text in texts.items():
+        assert text == generate.with_table(page, text), f"run `python docs/generate_robots.py --tables` for {page}"
+        picture = generate.PAGES / "pictures" / page.replace(".md", ".png")
+        assert picture.stat().st_size < 80_000
+    assert all(any(f"`{row.env_id}`" in text for text in texts.values()) for row in ENVIRONMENTS)
