@@ -128,10 +128,14 @@ class FrankaReachEnv(RobotEnv):
     def _check(self, perturbation: str | None, value: Any) -> Request | None:
         return number_request(ROWS, perturbation, value)
 
-    def _load(self, wanted: Request | None) -> None:
+    def _build(self, wanted: Request | None) -> tuple[mujoco.MjModel, mujoco.MjData]:
+        parts = gap_parts(wanted)
+        model = copy.copy(compile_arm(self._source, *(parts[name] for name in _IN_MODEL)))
+        return model, mujoco.MjData(model)
+
+    def _use(self, simulation: Any, wanted: Request | None) -> None:
+        super()._use(simulation, wanted)
         self._parts = gap_parts(wanted)
-        self._model = copy.copy(compile_arm(self._source, *(self._parts[name] for name in _IN_MODEL)))
-        self._data = mujoco.MjData(self._model)
         self._hand = self._model.body("hand").id
         self._arm = slice(0, len(JOINTS))
         self._ticks = round(self.control_timestep / TIMESTEP)

@@ -32,6 +32,8 @@ REWARDS = ("dense", "sparse")
 _PRINT_DEPTH = 0.001
 _CAMERA_POSITION, _CAMERA_TARGET = (0.72, 0.52, 0.42), (1.05, 0.93, 0.16)
 _GOAL_OFFSET = 0.15
+_HAND, _POSE, _TWIST = slice(0, 24), slice(24, 31), slice(24, 30)
+"""Where the model keeps the hand's joints, the cube's pose and its velocity."""
 _UNPICKLED = ("_mujoco", "_utils", "mujoco_renderer")
 
 
@@ -165,9 +167,12 @@ class HandCubeEnv(RobotEnv):
     def _check(self, perturbation: str | None, value: Any) -> Request | None:
         return number_request(ROWS, perturbation, value)
 
-    def _load(self, wanted: Request | None) -> None:
-        self._simulation = _HandSimulation(NOMINAL_HALF_WIDTH if wanted is None else wanted["value"], self._reward)
-        self._model, self._data = self._simulation.model, self._simulation.data
+    def _build(self, wanted: Request | None) -> _HandSimulation:
+        return _HandSimulation(NOMINAL_HALF_WIDTH if wanted is None else wanted["value"], self._reward)
+
+    def _use(self, simulation: _HandSimulation, wanted: Request | None) -> None:
+        self._simulation = simulation
+        super()._use((simulation.model, simulation.data), wanted)
 
     def _start(self, options: dict[str, Any]) -> None:
         mujoco.mj_resetData(
@@ -181,15 +186,16 @@ class HandCubeEnv(RobotEnv):
         self._simulation._mujoco_step(action)
 
     def _observe(self) -> np.ndarray:
-        observed = self._simulation._get_obs()
-        return np.concatenate([observed["observation"], observed["desired_goal"][3:]]).astype(np.float32)
+        positions, velocities = self._data.qpos, self._data.qvel
+        parts = (positions[_HAND], velocities[_HAND], velocities[_TWIST], positions[_POSE], self._simulation.goal[3:])
+        return np.concatenate(parts).astype(np.float32)
 
     def _score(self) -> float:
-        achieved = self._simulation._get_achieved_goal()
+        achieved = self._data.qpos[_POSE]
         return float(self._simulation.compute_reward(achieved, self._simulation.goal, {}))
 
     def _info(self) -> dict[str, Any]:
-        achieved, goal = self._simulation._get_achieved_goal(), self._simulation.goal
+        achieved, goal = self._data.qpos[_POSE], self._simulation.goal
         angle = float(2.0 * np.arccos(np.clip(abs(achieved[3:] @ goal[3:]), 0.0, 1.0)))
         return {
             **super()._info(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -87,10 +88,10 @@ class PointMazeEnv(RobotEnv):
         drawing = self._drawing_of(requested, value, randomize)
         self._prepare(requested, drawing, action_repeat, render_mode, (height, width))
 
-    def _load(self, wanted: Request | None) -> None:
+    def _build(self, wanted: Request | None) -> tuple[mujoco.MjModel, mujoco.MjData]:
         blocks = () if wanted is None else tuple((i, j) for i, j in wanted["value"])
-        self._model = copy.copy(compile_maze(self._maze, blocks))
-        self._data = mujoco.MjData(self._model)
+        model = copy.copy(compile_maze(self._maze, blocks))
+        return model, mujoco.MjData(model)
 
     def _start(self, options: dict[str, Any]) -> None:
         blocked = set() if self._in_force is None else {(i, j) for i, j in self._in_force["value"]}
@@ -117,10 +118,10 @@ class PointMazeEnv(RobotEnv):
         return np.concatenate(parts[: len(self.observation_keys)]).astype(np.float32)
 
     def _score(self) -> float:
-        return float(np.exp(-self._distance()))
+        return math.exp(-self._distance())
 
     def _distance(self) -> float:
-        return float(np.linalg.norm(self._data.qpos - self._goal))
+        return math.hypot(*(self._data.qpos - self._goal))
 
     def _info(self) -> dict[str, Any]:
         distance = self._distance()

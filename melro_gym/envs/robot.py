@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import json
 import weakref
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -15,7 +16,10 @@ from melro_gym.envs.requests import Request, check_number
 from melro_gym.envs.schema import Perturbation
 from melro_gym.envs.tables import check_choice
 
-_DIVERGED = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
+_DIVERGED = slice(mujoco.mjtWarning.mjWARN_BADQPOS.value, mujoco.mjtWarning.mjWARN_BADQACC.value + 1)
+"""MuJoCo's warnings of a position, velocity or acceleration that is not a finite number."""
+_KEPT = 16
+"""Simulations that an environment keeps, one for each perturbation it has met lately."""
 
 
 @runtime_checkable
@@ -82,8 +86,8 @@ class RobotEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
         self._renderer: mujoco.Renderer | None = None
         self._elapsed: int | None = None
         self._over = False
-        self._in_force = requested
-        self._load(requested)
+        self._kept: dict[str, Any] = {}
+        self._put_in_force(requested)
 
     @property
     def model(self) -> mujoco.MjModel:
@@ -117,9 +121,7 @@ class RobotEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
         override = options.get("perturbation")
         wanted = self._drawing.next(self.np_random) if override is None else self._merge(override)
         if wanted != self._in_force:
-            self.close()
-            self._load(wanted)
-            self._in_force = wanted
+            self._put_in_force(wanted)
         self._start(options)
         self._elapsed = 0
         self._over = False
@@ -136,7 +138,7 @@ class RobotEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
         reward, unstable = 0.0, False
         for _ in range(self._action_repeat):
             self._advance(action)
-            unstable = any(self._data.warning[kind].number for kind in _DIVERGED)
+            unstable = bool(self._data.warning.number[_DIVERGED].any())
             if unstable:  # MuJoCo has set the state back by itself, so that nothing returned is NaN
                 break
             reward += self._score()
@@ -169,7 +171,20 @@ class RobotEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
             self._renderer = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_renderer": None, "_free_renderer": None}  # made again on demand
+        present = json.dumps(self._in_force)  # the other simulations and the renderer are made again on demand
+        kept = {present: self._kept[present]}
+        return {**self.__dict__, "_kept": kept, "_renderer": None, "_free_renderer": None}
+
+    def _put_in_force(self, wanted: Request | None) -> None:
+        """Take the simulation of a perturbation, building it where this environment does not have it yet."""
+        self.close()
+        key = json.dumps(wanted)
+        if key not in self._kept:
+            self._kept[key] = self._build(wanted)
+            if len(self._kept) > _KEPT:
+                del self._kept[next(iter(self._kept))]
+        self._in_force = wanted
+        self._use(self._kept[key], wanted)
 
     def _shown(self) -> mujoco.MjData:
         """What a picture shows; a subclass may add marks, on a copy."""
@@ -195,8 +210,12 @@ class RobotEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
         """Description of a wanted perturbation, or an error that names the choices."""
 
     @abc.abstractmethod
-    def _load(self, wanted: Request | None) -> None:
-        """Make `_model` and `_data` those of a perturbation, from a cache."""
+    def _build(self, wanted: Request | None) -> Any:
+        """A simulation of this environment's own under a perturbation, from a cache of compiled models."""
+
+    def _use(self, simulation: Any, wanted: Request | None) -> None:
+        """Step this simulation from now on; by default it is a pair of a model and its data."""
+        self._model, self._data = simulation
 
     @abc.abstractmethod
     def _start(self, options: dict[str, Any]) -> None:
