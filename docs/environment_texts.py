@@ -147,8 +147,8 @@ FAMILIES = {
             "velocity": "angular velocities, rad/s",
         },
         note=(
-            "The link's mass stays 1 kg. The target's radius is 0.2 m: both links straight up touch it for first links of "
-            "0.8 to 1.2 m; longer ones need a bent pose, shorter ones do not reach it."
+            "The link's mass stays 1 kg. The target's radius is 0.2 m: both links straight up touch it for first links "
+            "of 0.8 to 1.2 m; longer ones need a bent pose, shorter ones do not reach it."
         ),
     ),
     "cartpole": Family(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import logging
+from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
@@ -13,7 +15,7 @@ from dm_control import mujoco as dm_mujoco
 from dm_control.rl import control
 from dm_control.suite import common
 
-from melro_gym.envs.schema import Joint, Perturbation, Task
+from melro_gym.envs.schema import Joint, Perturbation
 from melro_gym.envs.tables import domain_joints, domain_perturbations, find_task
 
 LOCK = "disabled_joint_lock"
@@ -67,15 +69,15 @@ def close_lock(physics: dm_mujoco.Physics, joint: Joint) -> None:
     data.eq_active[lock] = 1
 
 
-@functools.lru_cache(maxsize=128)
 def compile_physics(
     task: str,
     perturbation: str | None = None,
     value: float | None = None,
     locked: str | None = None,
+    *,
     sky: bool = True,
 ) -> dm_mujoco.Physics:
-    """Compiled physics of a suite task, nominal or perturbed.
+    """Compiled physics of a suite task, nominal or perturbed; compiled once per process while it is in the cache.
 
     The result is shared: take a `.copy(share_model=False)` before stepping or changing it. Masses and inertias are
     inferred again by MuJoCo's compiler from the edited source.
@@ -87,44 +89,66 @@ def compile_physics(
         locked: name of the joint to prepare for locking.
         sky: keep the sky's texture, which is 11.5 of a suite model's 12 MB and matters to pictures only.
     """
+    return (_compile_with_sky if sky else _compile_without_sky)(task, perturbation, value, locked)
+
+
+@functools.lru_cache(maxsize=128)
+def _compile_without_sky(
+    task: str, perturbation: str | None, value: float | None, locked: str | None
+) -> dm_mujoco.Physics:
+    root = _edited_source(task, perturbation, value, locked)
+    for include in root.findall("./include"):
+        if include.get("file", "").endswith("skybox.xml"):
+            root.remove(include)
+    return _compile(task, root)
+
+
+@functools.lru_cache(maxsize=8)
+def _compile_with_sky(
+    task: str, perturbation: str | None, value: float | None, locked: str | None
+) -> dm_mujoco.Physics:
+    return _compile(task, _edited_source(task, perturbation, value, locked))
+
+
+def _edited_source(task: str, perturbation: str | None, value: float | None, locked: str | None) -> ElementTree.Element:
+    """MJCF tree of a task with the perturbation applied."""
     row = find_task(task)
-    module = importlib.import_module(f"dm_control.suite.{row.domain}")
-    root = ElementTree.fromstring(_source(module, row))
+    source = getattr(_module(task), row.model_function)(**row.model_kwargs)
+    root = ElementTree.fromstring(source[0] if isinstance(source, tuple) else source)
     if perturbation is not None and value is not None:
         edit_mjcf(root, domain_perturbations(row.domain)[perturbation], value)
     if locked is not None:
         add_lock(root, domain_joints(row.domain)[locked])
-    if not sky:
-        for include in root.findall("./include"):
-            if include.get("file", "").endswith("skybox.xml"):
-                root.remove(include)
-    log = logging.getLogger("absl")
-    log.addFilter(_is_news)
-    try:
-        return module.Physics.from_xml_string(ElementTree.tostring(root, encoding="unicode"), common.ASSETS)
-    finally:
-        log.removeFilter(_is_news)
+    return root
+
+
+def _compile(task: str, root: ElementTree.Element) -> dm_mujoco.Physics:
+    with _quiet():
+        return _module(task).Physics.from_xml_string(ElementTree.tostring(root, encoding="unicode"), common.ASSETS)
 
 
 @functools.lru_cache(maxsize=32)
 def load_task(task: str) -> control.Environment:
     """dm_control's own environment of a task. Shared: copy its task before use."""
-    row = find_task(task)
-    module = importlib.import_module(f"dm_control.suite.{row.domain}")
+    with _quiet():
+        return _module(task).SUITE[find_task(task).name](random=0)
+
+
+def _module(task: str) -> Any:
+    """dm_control's module of a task's domain."""
+    return importlib.import_module(f"dm_control.suite.{find_task(task).domain}")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the compiler's notice on an attribute of dm_control's cheetah, which a user can do nothing about."""
+
+    def is_news(record: logging.LogRecord) -> bool:
+        return "settotalmass" not in record.getMessage()
+
     log = logging.getLogger("absl")
-    log.addFilter(_is_news)
+    log.addFilter(is_news)
     try:
-        return module.SUITE[row.name](random=0)
+        yield
     finally:
-        log.removeFilter(_is_news)
-
-
-def _source(module: Any, row: Task) -> str | bytes:
-    """MJCF text of a task's model."""
-    source = getattr(module, row.model_function)(**row.model_kwargs)
-    return source[0] if isinstance(source, tuple) else source
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """False for the compiler's notice on an attribute of dm_control's cheetah, which a user can do nothing about."""
-    return "settotalmass" not in record.getMessage()
+        log.removeFilter(is_news)

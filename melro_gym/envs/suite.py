@@ -19,7 +19,8 @@ from melro_gym.envs.resets import initialize_episode
 from melro_gym.envs.tables import DISABLED_JOINT, check_choice, domain_perturbations, find_task
 
 _DISABLED_RGBA = (0.85, 0.15, 0.1, 1.0)
-_KEPT_MODELS = 16
+_KEPT_MODELS, _KEPT_WITH_SKY = 16, 4
+"""Models that an environment keeps for later episodes; one takes 0.3 MB, or 12 MB with the sky that pictures need."""
 
 
 class SuiteEnv(gym.Env[np.ndarray, np.ndarray]):
@@ -253,7 +254,7 @@ class SuiteEnv(gym.Env[np.ndarray, np.ndarray]):
         key = () if wanted is None else tuple(wanted.values())
         if key not in self._models:
             self._models[key] = self._build(wanted)
-            if len(self._models) > _KEPT_MODELS:
+            if len(self._models) > (_KEPT_MODELS if self.render_mode is None else _KEPT_WITH_SKY):
                 self._models.pop(next(iter(self._models)))
         physics = self._models[key]
         if getattr(self, "_physics", physics) is not physics:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
+
 import mujoco
 import numpy as np
 import pytest
+from dm_control.suite import common
 from env_helpers import NUMBER_ROWS, first_task, make, rollout
 
 from melro_gym.envs.mjcf import compile_physics
@@ -182,3 +186,55 @@ def test_robust_mpos_values_lie_inside_the_ranges(row):
 def test_another_value_moves_differently(env_id: str, value: float):
     nominal = rollout(make(env_id), seed=0, steps=10)
     assert np.abs(rollout(make(env_id, value=value), seed=0, steps=10) - nominal).max() > 1e-4
+
+
+def _shin(spec: mujoco.MjSpec, value: float) -> None:
+    for leg in _FEET:
+        spec.geom(f"shin_{leg}").fromto = [0.0, 0.0, 0.0, value, 0.0, -value]
+        spec.body(f"ankle_{leg}").pos = [value, 0.0, -value]
+
+
+def _thigh(spec: mujoco.MjSpec, value: float) -> None:
+    for side in ("right", "left"):
+        geom = spec.geom(f"{side}_thigh")
+        geom.pos, geom.size = [0.0, 0.0, -value], [0.05, value, 0.0]
+        spec.body(f"{side}_leg").pos = [0.0, 0.0, -0.25 - 2.0 * value]
+
+
+def _torso(spec: mujoco.MjSpec, value: float) -> None:
+    """As the Real-World RL suite does it: both thighs end up on the same side, which a planar model does not feel."""
+    spec.geom("torso").size = [0.07, value, 0.0]
+    for side in ("right", "left"):
+        spec.body(f"{side}_thigh").pos = [0.0, -0.05, -value]
+
+
+@pytest.mark.parametrize(
+    ("domain", "name", "value", "edit"),
+    [
+        ("walker", "thigh_length", 0.4, _thigh),
+        ("walker", "torso_length", 0.5, _torso),
+        ("quadruped", "shin_length", 1.0, _shin),
+        ("quadruped", "torso_density", 5000.0, lambda spec, value: setattr(spec.geom("torso"), "density", value)),
+    ],
+)
+def test_the_same_edit_by_another_route_gives_the_same_motion(
+    domain: str, name: str, value: float, edit: Callable[[mujoco.MjSpec, float], None]
+):
+    task = first_task(domain).key
+    module = importlib.import_module(f"dm_control.suite.{domain}")
+    source = module.make_model(floor_size=10.0) if domain == "quadruped" else module.get_model_and_assets()[0]
+    spec = mujoco.MjSpec.from_string(source if isinstance(source, str) else source.decode(), include=common.ASSETS)
+    edit(spec, value)
+    expected = spec.compile()
+    ours = compile_physics(task, name, value).model.ptr
+    np.testing.assert_allclose(ours.body_mass, expected.body_mass, rtol=1e-9)
+    np.testing.assert_allclose(ours.body_inertia, expected.body_inertia, rtol=1e-9)
+    rng, states = np.random.default_rng(0), [mujoco.MjData(model) for model in (ours, expected)]
+    for data in states:
+        data.qpos[0 if domain == "walker" else 2] += 10.0  # in free fall, where no contact makes differences grow
+    for _ in range(100):
+        control = rng.uniform(-0.5, 0.5, ours.nu)
+        for model, data in zip((ours, expected), states, strict=True):
+            data.ctrl[:] = control
+            mujoco.mj_step(model, data)
+    np.testing.assert_allclose(states[0].qpos, states[1].qpos, atol=1e-9)

@@ -88,7 +88,8 @@ def test_a_wrong_option_names_the_choices_and_changes_nothing(wanted, message):
 
 
 @pytest.mark.parametrize("action", [np.zeros(5), np.full(6, np.nan), np.zeros((6, 1))])
-def test_a_wrong_action_is_refused(action):
+def test_a_wrong_action_is_refused(action, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # MuJoCo may write a log
     env = make(NOMINAL)
     env.reset(seed=0)
     with pytest.raises(ValueError, match="`action` must"):
@@ -114,7 +115,8 @@ def test_stepping_before_the_first_reset_is_refused():
         make(NOMINAL).step(np.zeros(6))
 
 
-def test_a_diverging_simulation_ends_the_episode_and_says_so():
+def test_a_diverging_simulation_ends_the_episode_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     env = make(NOMINAL)
     env.reset(seed=0)
     env.data.qvel[:] = 1e12
