@@ -11,7 +11,6 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 
-from melro_gym.envs.draws import Draw
 from melro_gym.envs.franka_model import (
     JOINTS,
     MODELS,
@@ -21,7 +20,7 @@ from melro_gym.envs.franka_model import (
     compile_arm,
 )
 from melro_gym.envs.requests import Request
-from melro_gym.envs.robot import RobotEnv, number_request
+from melro_gym.envs.robot import RobotEnv
 from melro_gym.envs.robot_tables import FRANKA_GAP, FRANKA_ROWS
 from melro_gym.envs.tables import check_choice
 
@@ -80,6 +79,7 @@ class FrankaReachEnv(RobotEnv):
         ((17,), 0.321, 2.0)
     """
 
+    rows = ROWS
     control_timestep = 0.1
     control_steps = 100
     camera = "view"
@@ -109,14 +109,11 @@ class FrankaReachEnv(RobotEnv):
         self._rotation_weight = float(rotation_weight)
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (2 * len(JOINTS) + 3,), np.float32)
         self.action_space = gym.spaces.Box(-1.0, 1.0, (len(JOINTS),), np.float32)
-        if randomize is not False and value is not None:
-            raise ValueError("`randomize` draws the value; leave `value` out.")
         requested = self._check(perturbation, value)
-        drawing = Draw(
+        drawing = self._number_drawing(
             requested,
-            ROWS.get(perturbation or ""),
-            {},
-            randomize=randomize,
+            value,
+            randomize,
             bounds=bounds,
             scheduler=scheduler,
             scheduler_std=scheduler_std,
@@ -124,9 +121,6 @@ class FrankaReachEnv(RobotEnv):
         )
         self._goal = np.zeros(3)
         self._prepare(requested, drawing, action_repeat, render_mode, (height, width))
-
-    def _check(self, perturbation: str | None, value: Any) -> Request | None:
-        return number_request(ROWS, perturbation, value)
 
     def _build(self, wanted: Request | None) -> tuple[mujoco.MjModel, mujoco.MjData]:
         parts = gap_parts(wanted)

@@ -113,7 +113,8 @@ def _menagerie_spec() -> mujoco.MjSpec:
         body.pos = [0.0, side * FINGER_OPENING, body.pos[2]]
     for geom in spec.geoms:
         geom.contype = geom.conaffinity = 0
-    for body in _embedded_spec().bodies:
+    own = _embedded_spec()  # kept, because its bodies do not keep it alive
+    for body in own.bodies:
         for geom in body.geoms:
             if geom.contype:
                 spec.body(body.name).add_geom(

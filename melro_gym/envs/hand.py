@@ -14,10 +14,9 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 
-from melro_gym.envs.draws import Draw
 from melro_gym.envs.repair import repair_gymnasium_robotics
 from melro_gym.envs.requests import Request
-from melro_gym.envs.robot import RobotEnv, look_at, number_request
+from melro_gym.envs.robot import RobotEnv, look_at
 from melro_gym.envs.robot_tables import HAND_ROWS
 from melro_gym.envs.tables import check_choice
 
@@ -123,6 +122,7 @@ class HandCubeEnv(RobotEnv):
         ((65,), 0.02)
     """
 
+    rows = ROWS
     control_timestep = 0.04
     control_steps = 200
     camera = "view"
@@ -145,14 +145,11 @@ class HandCubeEnv(RobotEnv):
         height: int = 360,
     ):
         check_choice("reward", reward, REWARDS)
-        if randomize is not False and value is not None:
-            raise ValueError("`randomize` draws the value; leave `value` out.")
         requested = self._check(perturbation, value)
-        drawing = Draw(
+        drawing = self._number_drawing(
             requested,
-            ROWS.get(perturbation or ""),
-            {},
-            randomize=randomize,
+            value,
+            randomize,
             bounds=bounds,
             scheduler=scheduler,
             scheduler_std=scheduler_std,
@@ -163,9 +160,6 @@ class HandCubeEnv(RobotEnv):
         self.action_space = gym.spaces.Box(-1.0, 1.0, (20,), np.float32)
         repair_gymnasium_robotics()
         self._prepare(requested, drawing, action_repeat, render_mode, (height, width))
-
-    def _check(self, perturbation: str | None, value: Any) -> Request | None:
-        return number_request(ROWS, perturbation, value)
 
     def _build(self, wanted: Request | None) -> _HandSimulation:
         return _HandSimulation(NOMINAL_HALF_WIDTH if wanted is None else wanted["value"], self._reward)

@@ -12,6 +12,7 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 
+from melro_gym.envs.draws import Draw
 from melro_gym.envs.requests import Request, check_number
 from melro_gym.envs.schema import Perturbation
 from melro_gym.envs.tables import check_choice
@@ -42,6 +43,8 @@ class RobotEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 20}
+    rows: ClassVar[Mapping[str, Perturbation]] = {}
+    """The numbers that can be perturbed, by name."""
     control_timestep: ClassVar[float]
     """Seconds of one control step."""
     control_steps: ClassVar[int]
@@ -98,6 +101,11 @@ class RobotEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
     def data(self) -> mujoco.MjData:
         """The live simulation state."""
         return self._data
+
+    @property
+    def action_repeat(self) -> int:
+        """Control steps per call of `step`."""
+        return self._action_repeat
 
     @property
     def perturbation(self) -> dict[str, Any] | None:
@@ -186,6 +194,22 @@ class RobotEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
         self._in_force = wanted
         self._use(self._kept[key], wanted)
 
+    def _check(self, perturbation: str | None, value: Any) -> Request | None:
+        """Description of a wanted perturbation, or an error that names the choices."""
+        if not check_row(self.rows, perturbation, value) or perturbation is None:
+            return None
+        row = self.rows[perturbation]
+        number = row.nominal if value is None else value
+        number = check_number(f"`value` of {row.name}", number, row.low, row.high, row.unit)
+        return {"name": row.name, "value": number, "unit": row.unit}
+
+    def _number_drawing(self, requested: Request | None, value: Any, randomize: Any, **options: Any) -> Draw:
+        """What resets put in force where the perturbation is a number; `options` are those of `Draw`."""
+        if randomize is not False and value is not None:
+            raise ValueError("`randomize` draws the value; leave `value` out.")
+        row = None if requested is None else self.rows[requested["name"]]
+        return Draw(requested, row, {}, randomize=randomize, **options)
+
     def _shown(self) -> mujoco.MjData:
         """What a picture shows; a subclass may add marks, on a copy."""
         return self._data
@@ -204,10 +228,6 @@ class RobotEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
         name = override.get("perturbation", current["name"])
         value = current["value"] if name == current["name"] else None
         return self._check(name, override.get("value", value))
-
-    @abc.abstractmethod
-    def _check(self, perturbation: str | None, value: Any) -> Request | None:
-        """Description of a wanted perturbation, or an error that names the choices."""
 
     @abc.abstractmethod
     def _build(self, wanted: Request | None) -> Any:
@@ -240,16 +260,6 @@ def check_row(rows: Mapping[str, Any], perturbation: str | None, value: Any) -> 
     if perturbation is None and value is not None:
         raise ValueError(f"`value` needs a `perturbation`; choose from {', '.join(rows)}.")
     return perturbation is not None
-
-
-def number_request(rows: Mapping[str, Perturbation], perturbation: str | None, value: Any) -> Request | None:
-    """Description `{name, value, unit}` of a perturbed number of `rows`; a value of None is the nominal one."""
-    if not check_row(rows, perturbation, value) or perturbation is None:
-        return None
-    row = rows[perturbation]
-    number = row.nominal if value is None else value
-    number = check_number(f"`value` of {row.name}", number, row.low, row.high, row.unit)
-    return {"name": row.name, "value": number, "unit": row.unit}
 
 
 def look_at(position: tuple[float, ...], target: tuple[float, ...]) -> np.ndarray:

@@ -11,12 +11,9 @@ from melro_gym.envs.franka import FrankaReachEnv
 
 ROOT = os.environ.get("MENAGERIE_ROOT")
 FINGERS = (0.04, 0.04)
-pytestmark = [
-    pytest.mark.slow,  # meshes of 34 MB
-    pytest.mark.skipif(
-        ROOT is None or not (Path(ROOT) / "franka_emika_panda").is_dir(), reason="MENAGERIE_ROOT has no Panda"
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    ROOT is None or not (Path(ROOT) / "franka_emika_panda").is_dir(), reason="MENAGERIE_ROOT has no Panda"
+)
 
 
 def test_mass_matrix_bias_forces_and_hand_pose_agree_with_menagerie():
