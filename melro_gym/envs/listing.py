@@ -9,7 +9,8 @@ import json
 from melro_gym.envs.registration import environment_rows
 from melro_gym.envs.schema import EnvironmentRow
 
-COLUMNS = ("env_id", "parameter", "nominal", "range", "unit", "source")
+COLUMNS = {"env_id": 48, "parameter": 20, "nominal": 8, "range": 40, "unit": 32, "source": 64}
+"""Columns of the table with the characters they may take; longer entries end in an ellipsis there."""
 
 
 def list_environments(pattern: str = "") -> list[EnvironmentRow]:
@@ -29,7 +30,8 @@ def format_environments(rows: list[EnvironmentRow], style: str = "table") -> str
 
     Args:
         rows: what `list_environments` returns.
-        style: `table` (aligned columns: id, parameter, nominal, range, unit, source), `ids` (one id a line) or `json`.
+        style: `table` (aligned columns: id, parameter, nominal, range, unit, source; long entries shortened), `ids`
+            (one id a line) or `json` (everything).
 
     Raises:
         ValueError: no such style.
@@ -40,11 +42,16 @@ def format_environments(rows: list[EnvironmentRow], style: str = "table") -> str
         return json.dumps([dataclasses.asdict(row) for row in rows], indent=2)
     if style != "table":
         raise ValueError(f"Unknown style {style!r}. Choices: table, ids, json.")
-    lines = [("id", *COLUMNS[1:])] + [tuple(getattr(row, column) for column in COLUMNS) for row in rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
+    lines = [("id", *list(COLUMNS)[1:])]
+    lines += [tuple(_short(getattr(row, name), width) for name, width in COLUMNS.items()) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
+
+
+def _short(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 3].rstrip() + "..."
 
 
 def _matches(row: EnvironmentRow, word: str) -> bool:

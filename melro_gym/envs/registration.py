@@ -91,6 +91,6 @@ def _joint_row(task: Task, suffix: str, joints: list[Joint], **kwargs: Any) -> E
         parameter=DISABLED_JOINT,
         nominal="none",
         range=", ".join(names),
-        unit=f"joint; disable_mode: {', '.join(DISABLE_MODES)}",
+        unit=f"joint, {len(DISABLE_MODES)} disable modes",
         source=NAGABANDI,
     )
