@@ -16,6 +16,7 @@ from melro_gym.envs.franka_model import (
     MODELS,
     READY_POSE,
     TIMESTEP,
+    TORQUE_LIMITS,
     VELOCITY_LIMITS,
     compile_arm,
 )
@@ -32,6 +33,7 @@ GOAL_QUATERNION = (0.0, 1.0, 0.0, 0.0)
 _GAP = "sim_to_real_gap"
 _IN_MODEL = ("payload_mass", "joint_damping", "joint_friction", "gain_scale")
 _VELOCITY_NOISE = 10.0
+_ANCHOR_TICKS = 10
 
 
 class FrankaReachEnv(RobotEnv):
@@ -132,6 +134,7 @@ class FrankaReachEnv(RobotEnv):
         self._parts = gap_parts(wanted)
         self._hand = self._model.body("hand").id
         self._arm = slice(0, len(JOINTS))
+        self._lead = np.divide(TORQUE_LIMITS, self._model.actuator_gainprm[self._arm, 0])
         self._ticks = round(self.control_timestep / TIMESTEP)
         self._delay = divmod(round(self._parts["action_delay"] / TIMESTEP), self._ticks)
 
@@ -149,12 +152,18 @@ class FrankaReachEnv(RobotEnv):
     def _advance(self, action: np.ndarray) -> None:
         self._commands.appendleft(np.tile(action * VELOCITY_LIMITS, 2))
         steps, ticks = self._delay
-        if ticks:
-            self._data.ctrl[:] = self._commands[steps + 1]
-            mujoco.mj_step(self._model, self._data, nstep=ticks)
-        self._data.ctrl[:] = self._commands[steps]
-        mujoco.mj_step(self._model, self._data, nstep=self._ticks - ticks)
+        self._run(self._commands[steps + 1], ticks)
+        self._run(self._commands[steps], self._ticks - ticks)
         mujoco.mj_kinematics(self._model, self._data)  # the hand's pose at the last tick, not the one before
+
+    def _run(self, command: np.ndarray, ticks: int) -> None:
+        """Simulate with one command; every 10 ms the set point comes back to where the joint's torque can use it."""
+        self._data.ctrl[:] = command
+        while ticks > 0:
+            positions = self._data.qpos[self._arm]
+            self._data.act[:] = self._data.act.clip(positions - self._lead, positions + self._lead)
+            mujoco.mj_step(self._model, self._data, nstep=min(ticks, _ANCHOR_TICKS))
+            ticks -= _ANCHOR_TICKS
 
     def _observe(self) -> np.ndarray:
         positions = self._data.qpos[self._arm] + self._parts["encoder_bias"]

@@ -2,8 +2,9 @@
 
 The controller is part of the model, as two actuators a joint, so that it runs at every physics tick (1 kHz) without
 Python: with the commanded velocity `v`, the joint's position `q` and velocity `dq`, and the set point `s` (the integral
-of `v`, kept inside the joint's range), the torque is `stiffness (s - q) + damping (v - dq)` plus gravity compensation,
-and the sum is limited to the real arm's torques.
+of `v`, kept inside the joint's range; the environment also keeps it within reach of the torque limit, so that a blocked
+arm does not wind up), the torque is `stiffness (s - q) + damping (v - dq)` plus gravity compensation, and the sum is
+limited to the real arm's torques.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import pytest
 from robot_helpers import make_robot
 
 from melro_gym.envs.franka import FrankaReachEnv
-from melro_gym.envs.franka_model import READY_POSE, TORQUE_LIMITS, VELOCITY_LIMITS
+from melro_gym.envs.franka_model import READY_POSE, STIFFNESS, TORQUE_LIMITS, VELOCITY_LIMITS
 from melro_gym.envs.robot_tables import FRANKA_ROWS
 
 IDS = ("FrankaReach-v0", *(f"FrankaReach-{row.suffix}-v0" for row in FRANKA_ROWS))
@@ -131,6 +131,19 @@ def test_torques_and_joint_limits_of_the_real_arm_hold():
         assert np.all(np.abs(env.data.qfrc_actuator) <= np.array(TORQUE_LIMITS) + 1e-9)
         assert np.all((obs[:7] > LOW - 0.03) & (obs[:7] < HIGH + 0.03))
     assert truncated and not terminated
+
+
+def test_a_blocked_arm_does_not_wind_up():
+    env = make()
+    env.reset(seed=0)
+    lean = np.array([0, 0.6, 0, 0.3, 0, 0, 0])
+    for _ in range(60):  # the hand lies on the floor and is pushed on
+        env.step(lean)
+    assert env.data.ncon > 0
+    lead = np.abs(env.data.act - env.data.qpos)
+    assert np.all(lead <= np.divide(TORQUE_LIMITS, STIFFNESS) + 0.01 * np.array(VELOCITY_LIMITS))
+    speeds = [np.abs(env.step(-lean)[0][7:14]) for _ in range(10)]
+    assert np.max(speeds[3:]) < 2.175
 
 
 @pytest.mark.parametrize("goal", list(itertools.product((0.2, 0.5), (-0.35, 0.35), (0.15, 0.6))), ids=str)
