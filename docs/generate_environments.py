@@ -89,7 +89,10 @@ def _facts(rows: list[EnvironmentRow], env: Any) -> str:
             ("Observation space", f"`Box(-inf, inf, {env.observation_space.shape}, float32)`"),
             ("Control step", f"{env.control_period / 2:g} s, two of them per decision by default"),
             ("Make", f'`gym.make("{rows[0].env_id}")` after `import melro_gym`'),
-            ("Source", tasks[0].source.split(",")[0] + ", equal to it bit for bit at every nominal value"),
+            (
+                "Source",
+                tasks[0].source.split(",")[0] + ", equal to it (and to Shimmy's) bit for bit at every nominal value",
+            ),
         ],
     )
 
