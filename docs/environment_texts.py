@@ -134,8 +134,8 @@ FAMILIES = {
         },
         note=(
             "A contact takes the larger of two frictions. The plain floor has 1 and the body 0.7, so the nominal "
-            "`contact_friction` is 1; the Real-World RL suite starts at 0.7 and so lowers the floor's. On floors below 0.2 "
-            'violent commands can make the simulation diverge, which ends the episode with `info["unstable"]`.'
+            "`contact_friction` is 1; the Real-World RL suite starts at 0.7 and so lowers the floor's. On floors below "
+            '0.2 violent commands can make the simulation diverge, which ends the episode with `info["unstable"]`.'
         ),
     ),
     "acrobot": Family(
