@@ -56,7 +56,7 @@ class Normaliser(eqx.Module):
 
     def __call__(self, obs: Float[Array, "*batch S"]) -> Float[Array, "*batch S"]:
         """Normalised observation: the state of the models."""
-        return (obs - self.mean) / self.std
+        return jnp.vectorize(lambda row: (row - self.mean) / self.std, signature="(s)->(s)")(obs)
 
 
 class Agent(eqx.Module):

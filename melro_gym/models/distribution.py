@@ -26,6 +26,6 @@ class ActionDistribution(NamedTuple):
         """Closed-form entropy of the unclipped Gaussian, in nats, summed over the action's dimensions."""
         return jnp.sum(jnp.log(self.std) + _ENTROPY_CONSTANT, axis=-1)
 
-    def vector(self) -> Float[Array, "*batch 2A"]:
+    def vector(self) -> Float[Array, "*batch D"]:
         """`(mu, sigma)` as one vector."""
         return jnp.concatenate([self.mean, self.std], axis=-1)

@@ -29,7 +29,7 @@ def rollout_return(
     agent: Agent,
     state: Float[Array, " S"],
     plan: ActionDistribution,
-    noise: Float[Array, "L+m+1 A"],
+    noise: Float[Array, "steps A"],
     config: PlanConfig,
 ) -> Float[Array, ""]:
     """Expectation of Eq. 15 for one noise sequence: `L` planned rewards, `m` of the base policy, then the critic.
@@ -69,7 +69,7 @@ def plan_objective(
     state: Float[Array, " S"],
     plan: ActionDistribution,
     reference: ActionDistribution,
-    noise: Float[Array, "R L+m+1 A"],
+    noise: Float[Array, "R steps A"],
     config: PlanConfig,
 ) -> Float[Array, ""]:
     """`L_MELRO` of Eq. 15: mean return over `R` noise sequences plus weighted, undiscounted entropy of the planned steps.

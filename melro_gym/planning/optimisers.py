@@ -1,7 +1,7 @@
 """Search in the space of action means and standard deviations.
 
-A point is a plan as one array `(L, 2A)`: means, then standard deviations. `score` maps a batch of points `(C, L, 2A)` to their
-objectives `(C,)`; `project` moves a point to the nearest valid plan.
+A point is a plan as one array `(L, D)` with `D = 2A`: means, then standard deviations. `score` maps a batch of points
+`(C, L, D)` to their objectives `(C,)`; `project` moves a point to the nearest valid plan.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from melro_gym.planning.config import PlanConfig
 
-Point = Float[Array, "L 2A"]
-Score = Callable[[Float[Array, "C L 2A"]], Float[Array, " C"]]
+Point = Float[Array, "L D"]
+Score = Callable[[Float[Array, "C L D"]], Float[Array, " C"]]
 Project = Callable[[Array], Array]
 
 
@@ -45,7 +45,7 @@ def _adam_ascent(direction: Array, state: optax.OptState, step_size: Array) -> t
 
 
 def ars_direction(
-    directions: Float[Array, "N L 2A"], plus: Float[Array, " N"], minus: Float[Array, " N"], top: int
+    directions: Float[Array, "N L D"], plus: Float[Array, " N"], minus: Float[Array, " N"], top: int
 ) -> Point:
     """Search direction of Augmented Random Search (Mania et al. 2018, V1-t).
 
@@ -72,7 +72,7 @@ class AugmentedRandomSearch(AbstractPlanOptimiser):
         count = self.config.directions
         directions = jr.normal(key, (count, *point.shape))
         offsets = self.config.perturbation_std * directions
-        scores = score(project(jnp.concatenate([point + offsets, point - offsets])))
+        scores = score(project(jnp.concatenate([point[None] + offsets, point[None] - offsets])))
         direction = ars_direction(directions, scores[:count], scores[count:], self.config.top_directions)
         update, state = _adam_ascent(direction, state, self.config.step_size)
         return project(point + update), state
@@ -108,7 +108,7 @@ class PathIntegral(AbstractPlanOptimiser):
         self, score: Score, project: Project, point: Point, state: Any, key: PRNGKeyArray
     ) -> tuple[Point, Any]:
         noise = jr.normal(key, (2 * self.config.directions, *point.shape))
-        candidates = project(point + self.config.perturbation_std * noise)
+        candidates = project(point[None] + self.config.perturbation_std * noise)
         scores = score(candidates)
         standardised = (scores - jnp.max(scores)) / jnp.maximum(jnp.std(scores), 1e-6)
         weights = jax.nn.softmax(standardised / self.config.temperature)
@@ -127,7 +127,7 @@ class CrossEntropy(AbstractPlanOptimiser):
         self, score: Score, project: Project, point: Point, state: Any, key: PRNGKeyArray
     ) -> tuple[Point, Any]:
         noise = jr.normal(key, (2 * self.config.directions, *point.shape))
-        candidates = project(point + state * noise)
+        candidates = project(point[None] + state[None] * noise)
         _, kept = jax.lax.top_k(score(candidates), self.config.top_directions)
         elite = candidates[kept]
         return jnp.mean(elite, 0), jnp.std(elite, 0)

@@ -59,7 +59,7 @@ def plan(
     actions = base.mean.shape[-1]
     noise = jr.normal(noise_key, (config.rollouts, config.planned_steps + config.policy_steps + 1, actions))
 
-    def score(points: Float[Array, "C L 2A"]) -> Float[Array, " C"]:
+    def score(points: Float[Array, "C L D"]) -> Float[Array, " C"]:
         return jax.vmap(lambda point: plan_objective(agent, state, _as_plan(point), base, noise, config))(points)
 
     def project(points: Array) -> Array:
@@ -88,7 +88,7 @@ def plan(
     )
 
 
-def _as_plan(point: Float[Array, "L 2A"]) -> ActionDistribution:
+def _as_plan(point: Float[Array, "L D"]) -> ActionDistribution:
     return ActionDistribution(*jnp.split(point, 2, axis=-1))
 
 

@@ -14,8 +14,8 @@ from melro_gym.models.world_model import encode_control
 class Imagined(NamedTuple):
     """One imagined trajectory of `H` steps: `H + 1` states, each with the action taken there."""
 
-    states: Float[Array, "H+1 S"]
-    controls: Float[Array, "H+1 C"]
+    states: Float[Array, "steps S"]
+    controls: Float[Array, "steps C"]
     distributions: ActionDistribution
     """Leaves of shape `(H+1, A)`."""
 
@@ -24,7 +24,7 @@ def imagine(
     world_model: WorldModel,
     policy: GaussianPolicy,
     state: Float[Array, " S"],
-    noise: Float[Array, "H+1 A"],
+    noise: Float[Array, "steps A"],
     model_input: str,
 ) -> Imagined:
     """Follow the policy in the model from `state`; reparameterised, so that gradients flow through model and actions."""

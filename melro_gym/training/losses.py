@@ -69,7 +69,7 @@ def model_loss(
     return loss, metrics
 
 
-def policy_return(returns: Float[Array, " H+1"]) -> Float[Array, ""]:
+def policy_return(returns: Float[Array, " T"]) -> Float[Array, ""]:
     """Mean of the targets over an imagined trajectory (Eq. 13, a return although the paper calls it a loss)."""
     return jnp.mean(returns[:-1])
 
@@ -87,7 +87,7 @@ def behaviour_loss(
     target_critic: Critic,
     world_model: WorldModel,
     state: Float[Array, " S"],
-    noise: Float[Array, "H+1 A"],
+    noise: Float[Array, "steps A"],
     settings: ReturnSettings,
     *,
     model_input: str,

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+from scipy import stats
+from toys import tiny_agent
+
+from melro_gym.models import MLP, ActionDistribution, AgentConfig, WorldModel
+
+
+def _numpy_mlp(net, x):
+    """The layers written out in NumPy."""
+    for index, layer in enumerate(net.hidden):
+        x = np.asarray(layer.weight) @ x + np.asarray(layer.bias)
+        if net.norms is not None:
+            x = (x - x.mean()) / np.sqrt(x.var() + 1e-5)
+            x = x * np.asarray(net.norms[index].weight) + np.asarray(net.norms[index].bias)
+        x = x / (1.0 + np.abs(x))
+    return np.asarray(net.output.weight) @ x + np.asarray(net.output.bias)
+
+
+@pytest.mark.parametrize("layer_norm", [False, True])
+def test_mlp_equals_its_formula_in_numpy(key, layer_norm):
+    net = MLP(3, 2, 8, 2, layer_norm=layer_norm, key=key)
+    x = np.array([0.3, -1.0, 2.0], np.float32)
+    np.testing.assert_allclose(net(jnp.asarray(x)), _numpy_mlp(net, x), rtol=1e-4, atol=1e-6)
+
+
+def test_transition_is_the_gated_mix_of_equations_7_and_8(key):
+    model = WorldModel(3, 2, width=8, depth=2, reward_width=8, key=key)
+    state, control = np.array([1.0, -2.0, 0.5], np.float32), np.array([0.1, -0.7], np.float32)
+    gate, update = np.split(_numpy_mlp(model.transition, np.concatenate([state, control])), 2)
+    rho = 0.5 * (gate / (1.0 + np.abs(gate)) + 1.0)
+    expected = rho * state + (1.0 - rho) * update
+    np.testing.assert_allclose(model.step(jnp.asarray(state), jnp.asarray(control)), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_entropy_equals_scipys_normal():
+    std = np.array([0.1, 0.7, 1.0], np.float32)
+    expected = sum(stats.norm(scale=float(s)).entropy() for s in std)
+    entropy = ActionDistribution(jnp.zeros(3), jnp.asarray(std)).entropy()
+    assert float(entropy) == pytest.approx(expected, rel=1e-6)
+
+
+def test_samples_never_leave_the_unit_box(key):
+    distribution = ActionDistribution(jnp.array([0.9, -1.0]), jnp.array([1.0, 1.0]))
+    samples = jax.vmap(distribution.sample)(jr.normal(key, (200, 2)))
+    assert jnp.all(jnp.abs(samples) <= 1.0)
+    assert jnp.any(jnp.abs(samples) < 0.5)
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 1e6])
+def test_policy_keeps_mean_and_std_in_their_ranges(scale):
+    agent = tiny_agent()
+    mean, std = agent(scale * jnp.array([1.0, -1.0, 3.0]))
+    assert jnp.all(jnp.abs(mean) <= 1.0)
+    assert jnp.all((std >= agent.config.min_std) & (std <= agent.config.max_std))
+
+
+@pytest.mark.parametrize(("model_input", "size"), [("action", 2), ("distribution", 4)])
+def test_models_see_a_sample_or_the_distribution(model_input, size):
+    agent = tiny_agent(model_input)
+    distribution = ActionDistribution(jnp.array([0.5, 0.0]), jnp.array([0.1, 0.2]))
+    control = agent.encode(distribution, jnp.array([1.0, -1.0]))
+    expected = [0.6, -0.2] if model_input == "action" else [0.5, 0.0, 0.1, 0.2]
+    assert control.shape == (size,)
+    np.testing.assert_allclose(control, expected, atol=1e-7)
+
+
+def test_agent_is_a_pytree_whose_arrays_jit_may_change():
+    agent = tiny_agent()
+    doubled = jax.tree.map(lambda leaf: 2.0 * leaf if eqx.is_array(leaf) else leaf, agent)
+    assert doubled.config == agent.config
+    np.testing.assert_allclose(doubled.normaliser.std, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [({"model_input": "state"}, "action, distribution"), ({"min_std": 2.0}, "min_std"), ({"model_width": 0}, "width")],
+)
+def test_wrong_sizes_and_names_are_refused(key, wrong, message):
+    from melro_gym.models import Agent
+
+    with pytest.raises(ValueError, match=message):
+        Agent(AgentConfig(3, 2, **wrong), key=key)

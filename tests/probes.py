@@ -1,0 +1,45 @@
+"""Environments whose best policy and values are known by hand."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+import numpy as np
+
+
+class Chase(gym.Env):
+    """`s' = clip(s + a / 2)`, reward `1 - |s'|`: the best policy goes to 0 and stays; a random one does not."""
+
+    action_repeat = 1
+    observation_keys = ("position",)
+    control_period = 0.1
+
+    def __init__(self, length: int = 20):
+        self.observation_space = gym.spaces.Box(-2.0, 2.0, (1,), np.float32)
+        self.action_space = gym.spaces.Box(-1.0, 1.0, (1,), np.float32)
+        self._length = length
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self._steps = 0
+        self._position = self.np_random.uniform(-2.0, 2.0, 1)
+        return self._position.astype(np.float32), {}
+
+    def step(self, action):
+        self._steps += 1
+        self._position = np.clip(self._position + 0.5 * np.asarray(action, np.float64), -2.0, 2.0)
+        reward = 1.0 - abs(float(self._position[0]))
+        return self._position.astype(np.float32), reward, False, self._steps >= self._length, {}
+
+
+class Broken(Chase):
+    """Returns NaN after a while."""
+
+    def step(self, action):
+        obs, reward, terminated, truncated, info = super().step(action)
+        return obs, float("nan") if self._steps == 15 else reward, terminated, truncated, info
+
+
+def register() -> None:
+    for name, entry in (("Chase", Chase), ("Broken", Broken)):
+        if f"probe/{name}-v0" not in gym.registry:
+            gym.register(f"probe/{name}-v0", entry_point=entry)

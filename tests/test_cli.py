@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+
+import probes
+import pytest
+from toys import tiny_agent
+
+from melro_gym import cli, save_agent
+from melro_gym.commands.parsing import parse_settings
+
+probes.register()
+
+
+@pytest.fixture
+def agent_file(tmp_path):
+    path = tmp_path / "agent.safetensors"
+    save_agent(path, tiny_agent(obs_size=1, action_size=1))
+    return str(path)
+
+
+def test_help_lists_the_commands(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in ("demo", "envs", "agents", "train", "evaluate", "tune"))
+
+
+def test_envs_lists_ids_with_their_ranges(capsys, tmp_path):
+    path = tmp_path / "envs.json"
+    assert cli.main(["envs", "--filter", "walker thigh", "--json", str(path)]) == 0
+    assert "WalkerWalk-ThighLength-v0" in capsys.readouterr().out
+    assert any(row["env_id"] == "WalkerWalk-ThighLength-v0" for row in json.loads(path.read_text()))
+
+
+def test_evaluate_writes_returns_and_differences(agent_file, tmp_path):
+    path, figure = tmp_path / "numbers.json", tmp_path / "figure.png"
+    arguments = ["evaluate", "--env", "probe/Chase-v0", "--agent", agent_file, "--episodes", "3"]
+    settings = ["--set", "optimise_steps=1", "directions=2", "top_directions=1", "planned_steps=1"]
+    assert cli.main([*arguments, *settings, "--json", str(path), "--figure", str(figure)]) == 0
+    written = json.loads(path.read_text())
+    assert [row["method"] for row in written["rows"]] == ["base-mean", "base-sample", "melro"]
+    assert all(len(row["returns"]) == 3 for row in written["rows"])
+    means = {row["method"]: row["mean"] for row in written["rows"]}
+    expected = means["melro"] - max(means["base-mean"], means["base-sample"])
+    assert written["differences"]["probe/Chase-v0"][0] == pytest.approx(expected)
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["agent.safetensors", "figure.png", "numbers.json"]
+
+
+def test_train_writes_a_run_and_resumes(tmp_path, capsys):
+    settings = ["total_env_steps=40", "initial_decisions=20", "initial_model_updates=2", "model_updates=2"]
+    settings += ["behaviour_updates=2", "eval_every=40", "eval_episodes=2", "model_width=8", "critic_width=8"]
+    arguments = ["train", "--env", "probe/Chase-v0", "--out", str(tmp_path / "run"), "--set", *settings]
+    assert cli.main(arguments) == 0
+    assert (tmp_path / "run" / "best.safetensors").exists()
+    assert cli.main(arguments) == 1
+    assert "resume" in capsys.readouterr().err
+    assert cli.main([*arguments, "--resume"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["evaluate", "--agent", "nobody"], "No agent 'nobody'"),
+        (["evaluate", "--agent", "nobody", "--env-kwargs", "7"], "JSON object"),
+        (["train", "--out", "x", "--set", "entropy=1"], "entropy_weight"),
+        (["train", "--out", "x", "--preset", "gpu"], "cpu"),
+        (["train", "--out", "x", "--set", "seed"], "name=value"),
+        (["tune", "--out", "x", "--envs", "cat"], "walker"),
+        (["envs", "--filter", "nothing at all"], "No environment"),
+    ],
+)
+def test_mistakes_are_one_clear_line(arguments, message, capsys):
+    assert cli.main(arguments) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_settings_are_json_where_they_can_be():
+    parsed = parse_settings(("a=1", "b=0.5", "c=true", "d=ars"))
+    assert parsed == {"a": 1, "b": 0.5, "c": True, "d": "ars"}

@@ -1,0 +1,44 @@
+"""Small agents whose best actions are known."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax.numpy as jnp
+import jax.random as jr
+
+from melro_gym.models import Agent, AgentConfig
+
+TINY = {"model_width": 8, "reward_width": 8, "policy_width": 8, "critic_width": 8}
+
+
+def tiny_agent(model_input: str = "action", *, obs_size: int = 3, action_size: int = 2, seed: int = 0) -> Agent:
+    """Untrained networks of width 8."""
+    config = AgentConfig(obs_size, action_size, model_input=model_input, **TINY)
+    return Agent(config, key=jr.key(seed))
+
+
+class LinearModel(eqx.Module):
+    """`s' = s + gain a`, reward `-|s'|^2 - cost |a|^2`: a linear-quadratic regulator with a known optimum."""
+
+    gain: float = 0.5
+    cost: float = 0.1
+
+    def step(self, state, control):
+        return state + self.gain * control
+
+    def reward(self, state, control):
+        return -jnp.sum(jnp.square(self.step(state, control))) - self.cost * jnp.sum(jnp.square(control))
+
+
+class ZeroCritic(eqx.Module):
+    scale: float = 1.0
+
+    def __call__(self, state, control):
+        del state, control
+        return jnp.zeros(())
+
+
+def linear_agent(size: int = 2) -> Agent:
+    """An untrained policy in a linear-quadratic world without a critic."""
+    agent = tiny_agent(obs_size=size, action_size=size)
+    return eqx.tree_at(lambda tree: (tree.world_model, tree.critic), agent, (LinearModel(), ZeroCritic()))

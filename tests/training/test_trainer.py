@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import gymnasium as gym
+import jax
+import numpy as np
+import probes
+import pytest
+
+from melro_gym import load_agent, train
+from melro_gym.training import PRESETS, TrainConfig, make_config
+from melro_gym.training.trainer import make_training_env
+
+probes.register()
+TINY = TrainConfig(
+    env="probe/Chase-v0",
+    total_env_steps=60,
+    model_width=32,
+    reward_width=32,
+    policy_width=16,
+    critic_width=32,
+    initial_decisions=40,
+    initial_model_updates=20,
+    collect_decisions=10,
+    model_updates=10,
+    model_batch=16,
+    behaviour_updates=10,
+    imagined_batch=16,
+    imagined_steps=3,
+    discount=0.9,
+    learning_rate=3e-3,
+    eval_every=20,
+    eval_episodes=3,
+)
+
+
+def _leaves(agent):
+    return jax.tree.leaves(agent)
+
+
+def test_a_run_resumed_after_every_stop_equals_an_uninterrupted_one(tmp_path):
+    whole = train(TINY, tmp_path / "whole")
+    for _ in range(6):
+        parts = train(TINY, tmp_path / "parts", resume=True, should_stop=lambda: True)
+    for first, second in zip(_leaves(whole), _leaves(parts), strict=True):
+        np.testing.assert_array_equal(first, second)
+    curves = [(tmp_path / name / "curve.jsonl").read_text().splitlines() for name in ("whole", "parts")]
+    for first, second in zip(*curves, strict=True):
+        first, second = (json.loads(line) | {"minutes": 0} for line in (first, second))
+        assert first == second
+
+
+def test_training_reaches_a_return_that_no_random_policy_reaches(tmp_path):
+    config = dataclasses.replace(TINY, total_env_steps=400, behaviour_updates=40, eval_every=400, eval_episodes=10)
+    train(config, tmp_path / "run")
+    agent = load_agent(tmp_path / "run" / "best.safetensors")
+    # 20 steps; from a uniform start the best policy loses about 2 to 3 on the way: 17 or more is near-optimal,
+    # while uniform random actions return about 3
+    assert agent.metadata["result"]["eval/mean"] > 15.0
+    assert agent.metadata["env"] == "probe/Chase-v0"
+
+
+def test_an_existing_run_is_not_overwritten(tmp_path):
+    config = dataclasses.replace(TINY, total_env_steps=20)
+    train(config, tmp_path / "run")
+    with pytest.raises(FileExistsError, match="resume"):
+        train(config, tmp_path / "run")
+
+
+def test_resuming_with_other_settings_names_them(tmp_path):
+    config = dataclasses.replace(TINY, total_env_steps=20)
+    train(config, tmp_path / "run")
+    with pytest.raises(ValueError, match="entropy_weight"):
+        train(dataclasses.replace(config, entropy_weight=0.5), tmp_path / "run", resume=True)
+
+
+def test_an_environment_that_returns_nan_stops_training_and_keeps_the_state(tmp_path):
+    config = dataclasses.replace(TINY, env="probe/Broken-v0", initial_decisions=10, total_env_steps=40)
+    with pytest.raises(ValueError, match="not finite"):
+        train(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
+def test_unsuitable_spaces_are_refused_with_the_remedy(env_id):
+    with pytest.raises(ValueError, match="flat Box|RescaleAction"):
+        make_training_env(TrainConfig(env=env_id))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_can_be_built(preset):
+    assert make_config(preset).total_env_steps > 0
+
+
+def test_unknown_settings_are_refused_with_the_nearest_name():
+    with pytest.raises(ValueError, match="'entropy_weight'"):
+        make_config("cpu", entropy_wieght=0.1)
+    with pytest.raises(ValueError, match="cpu"):
+        make_config("gpu")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"discount": 1.0}, {"discount": -0.1}, {"target_rate": 0.0}, {"imagined_steps": 0}, {"entropy_weight": -1.0}],
+)
+def test_settings_out_of_range_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        TrainConfig(**wrong)
+
+
+def test_probe_is_a_valid_environment():
+    env = gym.make("probe/Chase-v0")
+    env.reset(seed=0)
+    assert env.step(np.array([1.0], np.float32))[1] <= 1.0
