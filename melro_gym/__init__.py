@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from melro_gym.envs.registration import register_envs
 
 if TYPE_CHECKING:
+    from melro_gym import suites, wrappers
     from melro_gym.checkpoint import CheckpointError, load_agent, save_agent
     from melro_gym.models import Agent
     from melro_gym.planning import PlanConfig, PlanResult, plan
@@ -33,6 +34,8 @@ _EXPORTS = {
     "train": "melro_gym.training",
 }
 
+_MODULES = ("suites", "wrappers")
+
 __all__ = [
     "Agent",
     "CheckpointError",
@@ -44,18 +47,22 @@ __all__ = [
     "plan",
     "register_envs",
     "save_agent",
+    "suites",
     "train",
+    "wrappers",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_EXPORTS[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_EXPORTS})
+    return sorted({*globals(), *_EXPORTS, *_MODULES})
 
 
 register_envs()

@@ -1,6 +1,7 @@
 """Named sets of environments: what the papers evaluate on, for programs to loop over.
 
-A case is an id of this package with keyword arguments, so `gym.make(case.env_id, **case.kwargs)` is all there is to it:
+A case is an id of this package with keyword arguments, so `gym.make(case.env_id, **case.kwargs)` is all there is to it,
+except for the `rwrl-challenge-...` suites, whose cases are disturbed as well; `case.make()` is right for every suite:
 
     >>> from melro_gym import suites
     >>> [case.label for case in suites.load_suite("melro-walker-torso")][:2]
@@ -15,6 +16,8 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import gymnasium as gym
 
 from melro_gym.envs.robot_tables import FRANKA_ROWS, HAND_SET, MAZE_LAYOUTS
 from melro_gym.envs.rows_classic import ROBUST_MPO_LARGER_SETS, ROBUST_MPO_SETS
@@ -34,6 +37,17 @@ class Case:
     """JSON values only."""
     label: str = ""
     """Short name inside its suite, for tables and axes."""
+    challenge: str = ""
+    """Level of `rwrl_challenge` that disturbs actions, observations and rewards; empty for none."""
+
+    def make(self, **kwargs: Any) -> gym.Env[Any, Any]:
+        """The environment; `kwargs` add to the case's arguments or replace them."""
+        env = gym.make(self.env_id, **{**self.kwargs, **kwargs})
+        if not self.challenge:
+            return env
+        from melro_gym.wrappers.combined import rwrl_challenge
+
+        return rwrl_challenge(env, self.challenge)
 
 
 def suite_names() -> list[str]:
@@ -56,6 +70,8 @@ def load_suite(name: str) -> list[Case]:
       `robust-mpo-larger-train|holdout` for the further rows of that table.
     * `rwrl-sweep-<domain>`: every perturbed number of a Real-World RL domain at 20 values from end to end of its range.
     * `rwrl-easy`, `rwrl-medium`, `rwrl-hard`: the perturbation part of RWRL's combined challenges, drawn per episode.
+    * `rwrl-challenge-easy`, `rwrl-challenge-medium`, `rwrl-challenge-hard`: the complete challenges, with the
+      disturbances, `action_repeat=1` and RWRL's reset; `case.make()` applies everything.
 
     Raises:
         ValueError: no such suite; the message names the choices.
@@ -185,17 +201,25 @@ def _rwrl() -> Iterator[tuple[str, list[Case]]]:
             cases += _values(task, row, values)
         yield f"rwrl-sweep-{domain}", cases
     for level, domains in RWRL_COMBINED.items():
+        cases = [
+            Case(
+                f"{_prefix(RWRL_TASKS[domain])}-{domain_perturbations(domain)[name].suffix}-v0",
+                {"randomize": "range", "bounds": [low, high]},
+                f"{name} in [{low:g}, {high:g}]",
+            )
+            for domain, (name, low, high) in domains.items()
+        ]
+        yield f"rwrl-{level}", cases
         yield (
-            f"rwrl-{level}",
-            [
-                Case(
-                    f"{_prefix(RWRL_TASKS[domain])}-{domain_perturbations(domain)[name].suffix}-v0",
-                    {"randomize": "range", "bounds": [low, high]},
-                    f"{name} in [{low:g}, {high:g}]",
-                )
-                for domain, (name, low, high) in domains.items()
-            ],
+            f"rwrl-challenge-{level}",
+            [_challenge(case, level, domain) for case, domain in zip(cases, domains, strict=True)],
         )
+
+
+def _challenge(case: Case, level: str, domain: str) -> Case:
+    """A perturbed task as in RWRL's combined challenge: RWRL's step length and start, and the disturbances."""
+    reset = {"reset": "rwrl"} if "rwrl" in find_task(RWRL_TASKS[domain]).resets else {}
+    return Case(case.env_id, {**case.kwargs, "action_repeat": 1, **reset}, case.label, level)
 
 
 def nominal_case(case: Case) -> Case:

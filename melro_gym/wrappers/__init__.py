@@ -1,3 +1,68 @@
-"""Gymnasium wrappers: the MELRO controller and environment-agnostic disturbances."""
+"""Gymnasium wrappers: the MELRO controller and environment-agnostic disturbances.
 
-from melro_gym.wrappers.controller import MELROController as MELROController
+Each is loaded on first use, so that the disturbances do without JAX.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from melro_gym.wrappers.actuators import DisabledActuators, DroppedActions, RepeatedAction, StuckActions
+    from melro_gym.wrappers.combined import RWRL_CHALLENGES, disturb, rwrl_challenge
+    from melro_gym.wrappers.controller import MELROController
+    from melro_gym.wrappers.delays import DelayedAction, DelayedObservation, DelayedReward
+    from melro_gym.wrappers.disturbance import Disturbance
+    from melro_gym.wrappers.noise import DummyObservation, NoisyAction, NoisyObservation
+    from melro_gym.wrappers.sensors import DroppedSensors, StuckSensors
+
+_EXPORTS = {
+    "DelayedAction": "delays",
+    "DelayedObservation": "delays",
+    "DelayedReward": "delays",
+    "DisabledActuators": "actuators",
+    "Disturbance": "disturbance",
+    "DroppedActions": "actuators",
+    "DroppedSensors": "sensors",
+    "DummyObservation": "noise",
+    "MELROController": "controller",
+    "NoisyAction": "noise",
+    "NoisyObservation": "noise",
+    "RWRL_CHALLENGES": "combined",
+    "RepeatedAction": "actuators",
+    "StuckActions": "actuators",
+    "StuckSensors": "sensors",
+    "disturb": "combined",
+    "rwrl_challenge": "combined",
+}
+
+__all__ = [
+    "RWRL_CHALLENGES",
+    "DelayedAction",
+    "DelayedObservation",
+    "DelayedReward",
+    "DisabledActuators",
+    "Disturbance",
+    "DroppedActions",
+    "DroppedSensors",
+    "DummyObservation",
+    "MELROController",
+    "NoisyAction",
+    "NoisyObservation",
+    "RepeatedAction",
+    "StuckActions",
+    "StuckSensors",
+    "disturb",
+    "rwrl_challenge",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_EXPORTS})
