@@ -7,6 +7,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from melro_gym import wrappers
+
 ENV_ID = "counting/Counting-v0"
 HIGH = 10_000.0
 
@@ -40,3 +42,24 @@ class Counting(gym.Env):
 def register() -> None:
     if ENV_ID not in gym.registry:
         gym.register(ENV_ID, entry_point="counting:Counting")
+
+
+def make(name: str, **settings: Any) -> gym.Env[Any, Any]:
+    """The environment in one disturbance."""
+    return getattr(wrappers, name)(gym.make(ENV_ID), **settings)
+
+
+def actions(steps: int, seed: int = 0) -> np.ndarray:
+    """Actions `(steps, 2)` inside the Box."""
+    return np.random.default_rng(seed).uniform([-1.0, -2.0], [1.0, 2.0], (steps, 2)).astype(np.float32)
+
+
+def episode(env: gym.Env[Any, Any], steps: int, seed: int | None = None) -> dict[str, np.ndarray]:
+    """Observations `(steps + 1, S)`, rewards and executed actions of an episode."""
+    obs, _ = env.reset(seed=seed)
+    rows = [env.step(action) for action in actions(steps)]
+    return {
+        "obs": np.stack([obs, *(row[0] for row in rows)]),
+        "reward": np.array([row[1] for row in rows]),
+        "executed": np.stack([row[4]["executed"] for row in rows]),
+    }

@@ -116,7 +116,7 @@ def disturb(
     return env
 
 
-def rwrl_challenge(env: gym.Env[Any, Any], level: str) -> gym.Env[Any, Any]:
+def rwrl_challenge(env: gym.Env[Any, Any], level: str) -> Disturbance:
     """Apply the disturbances of a combined challenge of the Real-World RL suite to any environment.
 
     The numbers are in `RWRL_CHALLENGES`. They are meant for actions in [-1, 1] and for steps of dm_control's length, so
@@ -138,7 +138,9 @@ def rwrl_challenge(env: gym.Env[Any, Any], level: str) -> gym.Env[Any, Any]:
         (13,)
     """
     check_choice("level", level, RWRL_CHALLENGES)
-    return disturb(env, **RWRL_CHALLENGES[level])
+    disturbed = disturb(env, **RWRL_CHALLENGES[level])
+    assert isinstance(disturbed, Disturbance)
+    return disturbed
 
 
 def _noise(std: float | int | Sequence[float | int]) -> dict[str, Any] | None:
