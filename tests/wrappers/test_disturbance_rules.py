@@ -6,6 +6,7 @@ import functools
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import counting
@@ -44,6 +45,14 @@ def test_the_table_of_this_test_holds_every_disturbance():
         *ALL,
         "Disturbance",
     }
+
+
+def test_the_page_of_the_disturbances_has_a_row_for_each():
+    page = Path(__file__).parents[2] / "docs" / "disturbances.md"
+    if not page.exists():
+        pytest.skip("not a checkout")
+    rows = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    assert {row.split("`")[1] for row in rows if row.count("|") == 5} == set(ALL)
 
 
 @EVERY
