@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import gymnasium as gym
 import numpy as np
@@ -78,7 +78,7 @@ def reset_times() -> tuple[float, float, float]:
     return medians[0], medians[1], medians[2]
 
 
-def main(env_ids: list[str]) -> int:
+def main(env_ids: Sequence[str] = ()) -> int:
     """Print the comparison; 1 if a ratio is above the target."""
     gym.register_envs(melro_gym)
     print(f"{'id':34}{'dm_control us':>15}{'melro_gym us':>15}{'ratio':>8}")

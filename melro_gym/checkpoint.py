@@ -68,7 +68,7 @@ def write_arrays(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], me
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     content = safetensors.numpy.save(
-        {name: np.ascontiguousarray(array) for name, array in arrays.items()}, {"melro_gym": json.dumps(metadata)}
+        {name: np.asarray(array, order="C") for name, array in arrays.items()}, {"melro_gym": json.dumps(metadata)}
     )
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:

@@ -130,8 +130,14 @@ class Tune:
     """Settings to try."""
     episodes: int = 10
     """Episodes per environment and trial."""
+    finalists: int = 4
+    """Best settings to play again on fresh episodes."""
+    final_episodes: int = 30
+    """Fresh episodes per environment."""
     seed: int = 0
-    """Seed of search and episodes."""
+    """Seed of the episodes."""
+    sampler_seed: int = 0
+    """Seed of the search; give each process that works on the same file its own."""
 
     def run(self) -> None:
         from melro_gym.commands.tune import run

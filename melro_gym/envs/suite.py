@@ -112,7 +112,8 @@ class SuiteEnv(gym.Env[np.ndarray, np.ndarray]):
             scheduler_std=scheduler_std,
             scheduler_period=scheduler_period,
         )
-        self._action_repeat = int(action_repeat)
+        self.action_repeat = int(action_repeat)
+        """Control steps per call of `step`."""
         self.render_mode = render_mode
         self._size = (int(height), int(width))
         self._describe()
@@ -126,7 +127,7 @@ class SuiteEnv(gym.Env[np.ndarray, np.ndarray]):
         nominal = load_task(self._row.key)
         self._task = copy.deepcopy(nominal.task)
         self._physics_ticks = round(nominal.control_timestep() / nominal.physics.timestep())
-        self.control_period = nominal.control_timestep() * self._action_repeat
+        self.control_period = nominal.control_timestep() * self.action_repeat
         """Seconds between two calls of `step`."""
         self.metadata = {**self.metadata, "render_fps": round(1.0 / self.control_period)}
         spec = nominal.action_spec()
@@ -194,7 +195,7 @@ class SuiteEnv(gym.Env[np.ndarray, np.ndarray]):
         info: dict[str, Any] = {"perturbation": self.perturbation}
         reward, terminated, truncated = 0.0, False, False
         try:
-            for _ in range(self._action_repeat):
+            for _ in range(self.action_repeat):
                 task.before_step(control, physics)
                 physics.step(self._physics_ticks)
                 task.after_step(physics)

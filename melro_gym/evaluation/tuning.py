@@ -11,7 +11,6 @@ import numpy as np
 
 from melro_gym.evaluation.protocol import default_config, evaluate
 from melro_gym.models import Agent
-from melro_gym.planning import PlanConfig
 
 WALKER_TUNING: tuple[tuple[str, dict[str, Any]], ...] = (
     ("WalkerWalk-ThighLength-v0", {"value": 0.15}),
@@ -35,43 +34,37 @@ class Trial(NamedTuple):
     """Mean return on each environment of the set."""
 
 
+START: dict[str, Any] = {
+    "planned_steps": 4,
+    "policy_steps": 2,
+    "optimise_steps": 10,
+    "top_directions": 8,
+    "rollouts": 1,
+    "perturbation_std": 0.1,
+    "step_size": 0.05,
+    "entropy_weight": 1e-3,
+    "kl_weight": 0.1,
+}
+"""First trial of every study."""
+
+
 def suggest_settings(trial: Any) -> dict[str, Any]:
-    """Settings proposed by an Optuna trial, in ranges that contain Table 2's."""
-    planned = trial.suggest_categorical("planned_steps", [1, 2, 3, 4, 6, 8])
+    """Settings proposed by an Optuna trial: the part of Table 2 that a laptop can plan with, plus the KL weight."""
     return {
-        "planned_steps": planned,
-        "policy_steps": trial.suggest_categorical("policy_steps", [0, 1, 2, 4, 6]),
-        "optimise_steps": trial.suggest_categorical("optimise_steps", [1, 2, 5, 10, 15, 20]),
-        "top_directions": trial.suggest_categorical("top_directions", [2, 4, 8, 16]),
-        "rollouts": trial.suggest_categorical("rollouts", [1, 2, 4]),
+        "planned_steps": trial.suggest_categorical("planned_steps", [2, 3, 4, 6]),
+        "policy_steps": trial.suggest_categorical("policy_steps", [0, 2, 4]),
+        "optimise_steps": trial.suggest_categorical("optimise_steps", [5, 10, 15]),
+        "top_directions": trial.suggest_categorical("top_directions", [4, 8]),
+        "rollouts": trial.suggest_categorical("rollouts", [1, 2]),
         "perturbation_std": trial.suggest_float("perturbation_std", 0.03, 0.3, log=True),
-        "step_size": trial.suggest_float("step_size", 0.003, 0.25, log=True),
-        "entropy_weight": trial.suggest_float("entropy_weight", 1e-4, 0.3, log=True),
-        "kl_weight": trial.suggest_float("kl_weight", 1e-4, 1.0, log=True),
-        "deterministic": trial.suggest_categorical("deterministic", [False, True]),
+        "step_size": trial.suggest_float("step_size", 0.01, 0.15, log=True),
+        "entropy_weight": trial.suggest_float("entropy_weight", 1e-4, 0.1, log=True),
+        "kl_weight": trial.suggest_float("kl_weight", 0.01, 1.0, log=True),
     }
 
 
-def tune(
-    agent: Agent,
-    envs: Sequence[tuple[str, dict[str, Any]]],
-    *,
-    trials: int,
-    episodes: int,
-    storage: str | os.PathLike[str],
-    seed: int = 0,
-    on_trial: Callable[[Trial], None] | None = None,
-) -> PlanConfig:
-    """Search with Optuna's TPE; the study is an SQLite file and a second call goes on with it.
-
-    Args:
-        agent: the agent that plans.
-        envs: environments whose mean return is maximised.
-        trials: settings to try in this call.
-        episodes: per environment and trial.
-        storage: the study's file.
-        seed: of sampler and episodes.
-        on_trial: called with each finished trial.
+def open_study(storage: str | os.PathLike[str], sampler_seed: int) -> Any:
+    """The Optuna study in an SQLite file; made, with `START` queued, when there is none.
 
     Raises:
         ImportError: Optuna is not installed; the message names the extra.
@@ -88,27 +81,65 @@ def tune(
         study_name="melro",
         direction="maximize",
         load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=min(10, trials)),
+        sampler=optuna.samplers.TPESampler(seed=sampler_seed, n_startup_trials=8, constant_liar=True),
     )
     if not study.trials:
-        study.enqueue_trial(_as_parameters(default_config(agent)))
+        study.enqueue_trial(START)
+    return study
+
+
+def tune(
+    agent: Agent,
+    envs: Sequence[tuple[str, dict[str, Any]]],
+    *,
+    trials: int,
+    episodes: int,
+    storage: str | os.PathLike[str],
+    seed: int = 0,
+    sampler_seed: int = 0,
+    on_trial: Callable[[Trial], None] | None = None,
+) -> None:
+    """Search with Optuna's TPE; a second call, or a second process, goes on with the same study.
+
+    Args:
+        agent: the agent that plans; means are executed.
+        envs: environments whose mean return is maximised.
+        trials: settings to try in this call.
+        episodes: per environment and trial.
+        storage: the study's SQLite file.
+        seed: of the episodes.
+        sampler_seed: of the search; give each process its own.
+        on_trial: called with each finished trial.
+    """
+    study = open_study(storage, sampler_seed)
 
     def objective(trial: Any) -> float:
         settings = suggest_settings(trial)
-        rows = evaluate(
-            agent, envs, ["melro"], episodes=episodes, seed=seed, config=default_config(agent, **settings)
-        )
-        returns = [row.mean for row in rows]
+        result = score_settings(agent, envs, settings, episodes=episodes, seed=seed)._replace(number=trial.number)
         if on_trial is not None:
-            on_trial(Trial(trial.number, settings, float(np.mean(returns)), returns))
-        return float(np.mean(returns))
+            on_trial(result)
+        return result.mean
 
     study.optimize(objective, n_trials=trials)
-    return default_config(agent, **study.best_params)
 
 
-def _as_parameters(config: PlanConfig) -> dict[str, Any]:
-    names = ("planned_steps", "policy_steps", "optimise_steps", "top_directions", "rollouts", "deterministic")
-    numbers = ("perturbation_std", "step_size", "entropy_weight", "kl_weight")
-    static = {name: getattr(config, name) for name in names}
-    return {**static, **{name: max(float(getattr(config, name)), 1e-4) for name in numbers}}
+def finalists(storage: str | os.PathLike[str], count: int) -> list[dict[str, Any]]:
+    """Settings of the best `count` finished trials of a study."""
+    study = open_study(storage, 0)
+    done = sorted((item for item in study.trials if item.value is not None), key=lambda item: -item.value)
+    return [dict(item.params) for item in done[:count]]
+
+
+def score_settings(
+    agent: Agent,
+    envs: Sequence[tuple[str, dict[str, Any]]],
+    settings: dict[str, Any],
+    *,
+    episodes: int,
+    seed: int,
+) -> Trial:
+    """Mean returns of the planner with these settings, executing means."""
+    config = default_config(agent, **{"deterministic": True, **settings})
+    rows = evaluate(agent, envs, ["melro"], episodes=episodes, seed=seed, config=config)
+    returns = [row.mean for row in rows]
+    return Trial(-1, settings, float(np.mean(returns)), returns)

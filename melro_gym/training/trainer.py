@@ -110,7 +110,7 @@ def make_training_env(config: TrainConfig) -> gym.Env[Any, Any]:
 
 def decisions_per_env_step(env: gym.Env[Any, Any]) -> int:
     """Environment steps that one decision counts for: the action repeat."""
-    return int(getattr(env.unwrapped, "_action_repeat", 1))
+    return int(getattr(env.unwrapped, "action_repeat", 1))
 
 
 def _blank_agent(config: TrainConfig, env: gym.Env[Any, Any]) -> Agent:

@@ -100,7 +100,7 @@ def model_round(inputs: tuple[TrainConfig, Window], state: LearnerState) -> tupl
         world_model, optimiser_state = carry
         (value, metrics), gradient = eqx.filter_value_and_grad(loss, has_aux=True)(world_model, batch)
         carry = _apply(optimiser, gradient, optimiser_state, world_model)
-        metrics = {**metrics, "model/loss": value, "model/grad_norm": optax.global_norm(gradient)}
+        metrics = {**metrics, "model/loss": value, "model/grad_norm": optax.tree.norm(gradient)}
         return carry, jax.tree.map(jnp.mean, metrics)
 
     normalise = state.agent.normaliser
@@ -158,8 +158,8 @@ def behaviour_round(
             gradient, metrics = gradient_of(parameters, *arguments)
         policy, policy_state = _apply(optimisers.policy, gradient.policy, policy_state, behaviour.policy)
         critic, critic_state = _apply(optimisers.critic, gradient.critic, critic_state, behaviour.critic)
-        metrics["policy/grad_norm"] = optax.global_norm(gradient.policy)
-        metrics["critic/grad_norm"] = optax.global_norm(gradient.critic)
+        metrics["policy/grad_norm"] = optax.tree.norm(gradient.policy)
+        metrics["critic/grad_norm"] = optax.tree.norm(gradient.critic)
         carry = (Behaviour(policy, critic), _towards(target, critic, config.target_rate), policy_state, critic_state)
         return carry, metrics
 

@@ -16,12 +16,13 @@ def check_fits(agent: Agent, env: gym.Env[Any, Any]) -> None:
     Raises:
         ValueError: spaces, observation keys, action repeat or control period differ; the message says which.
     """
-    for name, space, size in (
-        ("observation", env.observation_space, agent.config.obs_size),
-        ("action", env.action_space, agent.config.action_size),
-    ):
+    spaces = {"observation": env.observation_space, "action": env.action_space}
+    for name, space in spaces.items():
         if not isinstance(space, gym.spaces.Box) or len(space.shape) != 1:
             raise ValueError(f"The {name} space must be a flat Box; got {space}.")
+    sizes = {"observation": agent.config.obs_size, "action": agent.config.action_size}
+    for name, size in sizes.items():
+        space = spaces[name]
         if space.shape[0] != size:
             raise ValueError(f"This agent has {name}s of size {size}, but the environment's have {space.shape[0]}.")
     if not np.all(np.isfinite([env.action_space.low, env.action_space.high])):

@@ -141,7 +141,7 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         self._obs = obs
         return obs, float(reward), terminated, truncated, {**info, "melro": _report(result, milliseconds)}
 
-    def act(self, observation: np.ndarray) -> np.ndarray:
+    def act(self, observation: Any) -> np.ndarray:
         """Planned action, in the environment's action space, for one observation; uses no environment."""
         return self._to_env(self._plan(observation, None).action)
 
@@ -182,7 +182,7 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
             )
         return np.clip((given - self._middle) / self._half, -1.0, 1.0).astype(np.float32)
 
-    def _plan(self, obs: np.ndarray, proposal: np.ndarray | None) -> PlanResult:
+    def _plan(self, obs: Any, proposal: np.ndarray | None) -> PlanResult:
         """One decision, as NumPy arrays."""
         obs = check_observation(self.agent, obs)
         self._key, key = jr.split(self._key)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gymnasium as gym
+import jax.numpy as jnp
 import numpy as np
 import probes
 import pytest
@@ -66,7 +67,7 @@ def test_zero_optimisation_steps_execute_the_base_policy(agent):
     env = _controller(agent, optimise_steps=0)
     obs, _ = env.reset(seed=0)
     report = env.step(None)[4]["melro"]
-    mean, std = agent(obs)
+    mean, std = agent(jnp.asarray(obs))
     np.testing.assert_allclose(report["mean"], mean, rtol=1e-5)
     np.testing.assert_allclose(report["std"], std, rtol=1e-5)
     assert report["value"] == report["base_value"]
@@ -96,7 +97,7 @@ def test_actions_are_scaled_to_the_environments_box(agent):
     scaled = RescaleAction(gym.make("probe/Chase-v0"), np.float32(0.0), np.float32(10.0))
     env = MELROController(scaled, agent, **{**SMALL, "optimise_steps": 0}, deterministic=True)
     obs, _ = env.reset(seed=0)
-    mean = float(agent(obs)[0][0])
+    mean = float(agent(jnp.asarray(obs))[0][0])
     assert env.act(obs)[0] == pytest.approx(5.0 + 5.0 * mean, rel=1e-4)
 
 
