@@ -1,7 +1,7 @@
 """Time of a plan beside the same matrix products alone, of batched plans, and of the wrapper around them.
 
-Run `python -m benchmarks.planning`. The sizes are the shipped walker's: models of 2x256 units, L=4, m=2, N=16, D=10. All
-variants run in turn, so that other load on the machine hits all alike; medians and percentiles are printed.
+Run `python -m benchmarks.planning`. The sizes are the shipped walker's: models of 2x256 units, L=4, m=2, N=16, D=10.
+All variants run in turn, so that other load on the machine hits all alike; medians and percentiles are printed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Robot policies that hold up under changes they were never trained on: MELRO for Gymnasium.
 
-Importing this package registers the environment ids and nothing else; everything that needs JAX or dm_control is loaded on
-first use.
+Importing this package registers the environment ids and nothing else; everything that needs JAX or dm_control is
+loaded on first use.
 """
 
 from __future__ import annotations

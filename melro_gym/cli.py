@@ -1,4 +1,4 @@
-"""Command line: `melro-gym demo | envs | agents | train | evaluate | tune`. Heavy imports happen inside the commands."""
+"""Command line: `melro-gym demo | envs | agents | train | evaluate | tune`. Commands import what they need."""
 
 from __future__ import annotations
 

@@ -51,5 +51,7 @@ def run(args: Tune) -> None:
 
 
 def _line(label: str, trial: Trial) -> str:
-    settings = {name: float(f"{value:.3g}") if isinstance(value, float) else value for name, value in trial.settings.items()}
+    settings = {
+        name: float(f"{value:.3g}") if isinstance(value, float) else value for name, value in trial.settings.items()
+    }
     return f"{label} {trial.mean:6.1f} {[round(item) for item in trial.returns]} {settings or ''}"

@@ -37,7 +37,11 @@ def draw_returns(rows: Sequence[Row], path: str | os.PathLike[str], *, title: st
         place = names.index(row_label(row)) + offset
         first = row_label(row) == names[0]
         axes.bar(
-            place, row.mean, width * 0.92, color=COLOURS.get(row.method), label=LABELS.get(row.method) if first else None
+            place,
+            row.mean,
+            width * 0.92,
+            color=COLOURS.get(row.method),
+            label=LABELS.get(row.method) if first else None,
         )
         error = [[row.mean - row.ci95[0]], [row.ci95[1] - row.mean]]
         axes.errorbar(place, row.mean, error, color="black", capsize=3, linewidth=1.2)

@@ -35,8 +35,8 @@ def bootstrap_difference(
 ) -> Interval:
     """`mean(second) - mean(first)` over matching groups, with a stratified bootstrap interval.
 
-    Episodes are resampled independently in both: a common seed pairs them only weakly, because rounding alone changes a long
-    episode with contacts.
+    Episodes are resampled independently in both: a common seed pairs them only weakly, because rounding alone changes
+    a long episode with contacts.
     """
     if len(first) != len(second):
         raise ValueError(f"Need matching groups; got {len(first)} and {len(second)}.")

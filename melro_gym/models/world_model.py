@@ -24,8 +24,8 @@ def control_size(action_size: int, model_input: str) -> int:
 class WorldModel(eqx.Module):
     """Deterministic mean of the transition and of the reward, in normalised observations.
 
-    The emission is the identity (Eq. 4), so a state is a normalised observation of size `S`. `C` is the size of the control
-    input: the sampled action or, in the paper's form, `(mu, sigma)`.
+    The emission is the identity (Eq. 4), so a state is a normalised observation of size `S`. `C` is the size of the
+    control input: the sampled action or, in the paper's form, `(mu, sigma)`.
     """
 
     transition: MLP

@@ -1,6 +1,7 @@
 """What a plan is worth under the learned model (Bok et al. 2025, Eq. 15).
 
-`A` actions, `S` state size, `L` planned steps, `m` base-policy steps. A plan is an `ActionDistribution` with leaves `(L, A)`.
+`A` actions, `S` state size, `L` planned steps, `m` base-policy steps. A plan is an `ActionDistribution` with leaves
+`(L, A)`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def rollout_return(
 
     Reward `i` steps ahead counts `gamma^i`, the critic `gamma^(L+m)`.
 
-    Deviation: Eq. 15 prints absolute time in the critic's exponent, which would make the bootstrap vanish as an episode goes
+    Deviation: Eq. 15 prints absolute time in the critic's exponent, which would make the bootstrap vanish as an
+        episode goes
     on, and no discount on the base policy's rewards; the latter is `config.paper_discount`.
     """
     model, steps = agent.world_model, config.planned_steps
@@ -72,7 +74,7 @@ def plan_objective(
     noise: Float[Array, "R steps A"],
     config: PlanConfig,
 ) -> Float[Array, ""]:
-    """`L_MELRO` of Eq. 15: mean return over `R` noise sequences plus weighted, undiscounted entropy of the planned steps.
+    """`L_MELRO` of Eq. 15: mean return over `R` noise sequences plus weighted, undiscounted entropy of the plan.
 
     `reference` is the base policy's plan, for the divergence that `config.kl_weight` subtracts.
     """

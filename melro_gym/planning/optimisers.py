@@ -32,9 +32,7 @@ class AbstractPlanOptimiser(eqx.Module):
         """State before the first step of a decision."""
 
     @abc.abstractmethod
-    def step(
-        self, score: Score, project: Project, point: Point, state: Any, key: PRNGKeyArray
-    ) -> tuple[Point, Any]:
+    def step(self, score: Score, project: Project, point: Point, state: Any, key: PRNGKeyArray) -> tuple[Point, Any]:
         """One optimisation step; `key` is consumed."""
 
 
@@ -49,8 +47,8 @@ def ars_direction(
 ) -> Point:
     """Search direction of Augmented Random Search (Mania et al. 2018, V1-t).
 
-    Of the `N` directions the `top` with the largest `max(J+, J-)` are kept; the result is the mean of `(J+ - J-) d` over them,
-    divided by the standard deviation of the `2 top` kept scores (at least 1e-6).
+    Of the `N` directions the `top` with the largest `max(J+, J-)` are kept; the result is the mean of `(J+ - J-) d`
+    over them, divided by the standard deviation of the `2 top` kept scores (at least 1e-6).
     """
     _, kept = jax.lax.top_k(jnp.maximum(plus, minus), top)
     plus, minus = plus[kept], minus[kept]
@@ -66,9 +64,7 @@ class AugmentedRandomSearch(AbstractPlanOptimiser):
     def init(self, point: Point) -> optax.OptState:
         return optax.scale_by_adam().init(point)
 
-    def step(
-        self, score: Score, project: Project, point: Point, state: Any, key: PRNGKeyArray
-    ) -> tuple[Point, Any]:
+    def step(self, score: Score, project: Project, point: Point, state: Any, key: PRNGKeyArray) -> tuple[Point, Any]:
         count = self.config.directions
         directions = jr.normal(key, (count, *point.shape))
         offsets = self.config.perturbation_std * directions
@@ -86,9 +82,7 @@ class GradientAscent(AbstractPlanOptimiser):
     def init(self, point: Point) -> optax.OptState:
         return optax.scale_by_adam().init(point)
 
-    def step(
-        self, score: Score, project: Project, point: Point, state: Any, key: PRNGKeyArray
-    ) -> tuple[Point, Any]:
+    def step(self, score: Score, project: Project, point: Point, state: Any, key: PRNGKeyArray) -> tuple[Point, Any]:
         del key
         gradient = jax.grad(lambda candidate: score(candidate[None])[0])(point)
         update, state = _adam_ascent(gradient, state, self.config.step_size)
@@ -96,7 +90,7 @@ class GradientAscent(AbstractPlanOptimiser):
 
 
 class PathIntegral(AbstractPlanOptimiser):
-    """MPPI (Williams et al. 2017): mean of `2N` Gaussian candidates weighted by a softmax of their standardised scores."""
+    """MPPI (Williams et al. 2017): mean of `2N` candidates weighted by a softmax of their standardised scores."""
 
     config: PlanConfig
 
@@ -104,9 +98,7 @@ class PathIntegral(AbstractPlanOptimiser):
         del point
         return None
 
-    def step(
-        self, score: Score, project: Project, point: Point, state: Any, key: PRNGKeyArray
-    ) -> tuple[Point, Any]:
+    def step(self, score: Score, project: Project, point: Point, state: Any, key: PRNGKeyArray) -> tuple[Point, Any]:
         noise = jr.normal(key, (2 * self.config.directions, *point.shape))
         candidates = project(point[None] + self.config.perturbation_std * noise)
         scores = score(candidates)
@@ -123,9 +115,7 @@ class CrossEntropy(AbstractPlanOptimiser):
     def init(self, point: Point) -> Array:
         return jnp.full_like(point, 1.0) * self.config.perturbation_std
 
-    def step(
-        self, score: Score, project: Project, point: Point, state: Any, key: PRNGKeyArray
-    ) -> tuple[Point, Any]:
+    def step(self, score: Score, project: Project, point: Point, state: Any, key: PRNGKeyArray) -> tuple[Point, Any]:
         noise = jr.normal(key, (2 * self.config.directions, *point.shape))
         candidates = project(point[None] + state[None] * noise)
         _, kept = jax.lax.top_k(score(candidates), self.config.top_directions)

@@ -41,8 +41,8 @@ def plan(
 ) -> PlanResult:
     """Plan one decision from one raw observation (Algorithm 2, lines 4-10). Pure; works under `jit` and `vmap`.
 
-    All candidates of all steps share one set of noise sequences. The base policy's plan is scored beside the optimised one,
-    and with `config.guard` the better of the two under the model is chosen.
+    All candidates of all steps share one set of noise sequences. The base policy's plan is scored beside the optimised
+    one, and with `config.guard` the better of the two under the model is chosen.
 
     Args:
         agent: world model, base policy and critic.

@@ -23,8 +23,8 @@ def base_policy(agent: Agent, obs: jax.Array) -> tuple[jax.Array, jax.Array]:
 class Collector:
     """Steps one environment across calls and stores what happens.
 
-    Every episode starts with a seed made from the run's seed and the episode's index, so that the state of a deterministic
-    environment in the middle of an episode is given by the actions stored since its start.
+    Every episode starts with a seed made from the run's seed and the episode's index, so that the state of a
+    deterministic environment in the middle of an episode is given by the actions stored since its start.
     """
 
     def __init__(self, env: gym.Env[Any, Any], replay: Replay, seed: int):
@@ -53,7 +53,7 @@ class Collector:
         self.last_return = last_return
 
     def collect(self, decisions: int, agent: Agent | None, rng: np.random.Generator) -> None:
-        """Execute `decisions` sampled actions of the agent's base policy, or of a random policy where there is no agent.
+        """Execute `decisions` samples of the agent's base policy, or of a random policy where there is no agent.
 
         Raises:
             ValueError: the environment returns a number that is not finite; nothing of that step is stored.

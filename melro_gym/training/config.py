@@ -77,7 +77,7 @@ class TrainConfig:
     conservativity: float = 0.0
     """Weight of the gradient-norm regulariser (eta of Eq. 14); 0 leaves its Hessian-vector product out."""
     target_rate: float = 0.02
-    """Step of the target critic towards the critic per update; 1 bootstraps from the critic itself, as the paper does."""
+    """Step of the target critic towards the critic per update; 1 bootstraps from the critic itself (the paper)."""
     paper_index: bool = False
     """Bootstrap with Eq. 11's literal time index."""
     learning_rate: float = 3e-4

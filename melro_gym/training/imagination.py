@@ -27,7 +27,7 @@ def imagine(
     noise: Float[Array, "steps A"],
     model_input: str,
 ) -> Imagined:
-    """Follow the policy in the model from `state`; reparameterised, so that gradients flow through model and actions."""
+    """Follow the policy in the model from `state`; reparameterised, so gradients flow through model and actions."""
 
     def step(current: Array, eps: Array) -> tuple[Array, tuple[Array, Array, ActionDistribution]]:
         distribution = policy(current)

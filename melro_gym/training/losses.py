@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -49,7 +50,8 @@ def model_loss(
 ) -> tuple[Array, Metrics]:
     """Negative log-likelihood of a window under the model's own multi-step prediction (Eq. 4-8 without inference).
 
-    The first state is the first observation; later states are the model's means. Constants of the Gaussians are left out.
+    The first state is the first observation; later states are the model's means. Constants of the Gaussians are left
+    out.
     """
 
     def step(state: Array, inputs: tuple[Array, Array]) -> tuple[Array, tuple[Array, Array]]:
@@ -77,7 +79,7 @@ def policy_return(returns: Float[Array, " T"]) -> Float[Array, ""]:
 def critic_loss(
     critic: Critic, states: Float[Array, "H S"], controls: Float[Array, "H C"], returns: Float[Array, " H"]
 ) -> Float[Array, ""]:
-    """Half the mean squared distance to the targets (Eq. 10), in units of the critic's scale; `returns` is not differentiated."""
+    """Half the mean squared distance to the targets (Eq. 10), in the critic's scale; stops at `returns`."""
     values = jax.vmap(critic)(states, controls)
     return 0.5 * jnp.mean(jnp.square((values - jax.lax.stop_gradient(returns)) / critic.scale))
 
@@ -95,8 +97,8 @@ def behaviour_loss(
 ) -> tuple[Array, Metrics]:
     """`-zeta L_pi + L_v` of one imagined trajectory (Eq. 14 without its regulariser; `L_pi` is maximised).
 
-    The policy's gradient flows through the model and through the target critic's inputs, never into the critic's parameters
-    (`sg` of Eq. 11-12); the critic's gradient stops at states and actions.
+    The policy's gradient flows through the model and through the target critic's inputs, never into the critic's
+    parameters (`sg` of Eq. 11-12); the critic's gradient stops at states and actions.
     """
     policy, critic = behaviour
     imagined = imagine(world_model, policy, state, noise, model_input)
@@ -144,17 +146,20 @@ def conservative_gradient(
 ) -> tuple[tuple[Any, ...], Metrics]:
     """Gradient of `L + weight * sum_c ||g_c||^2 / |g_c|` over the components `c` of `parameters` (Eq. 14).
 
-    The gradient of `||g||^2 / |g|` is `2 H g / |g|`: one Hessian-vector product, taken by linearising `gradient_of` once.
-    Exact where the components' losses share no curvature, as policy and critic here (Eq. 11's `sg` cuts the cross terms).
+    The gradient of `||g||^2 / |g|` is `2 H g / |g|`: one Hessian-vector product, taken by linearising `gradient_of`
+    once. Exact where the components' losses share no curvature, as policy and critic here (Eq. 11's `sg` cuts the
+    cross terms).
     """
     gradient, curvature, metrics = jax.linearize(gradient_of, parameters, has_aux=True)
-    tangents = tuple(
-        jax.tree.map(lambda leaf, n=_count(part): 2.0 * leaf / n, part) for part in gradient
-    )
-    penalty = curvature(type(parameters)(*tangents) if hasattr(parameters, "_fields") else tangents)
+    double_mean = [jax.tree.map(functools.partial(_scaled, 2.0 / _count(part)), part) for part in gradient]
+    penalty = curvature(jax.tree.unflatten(jax.tree.structure(parameters), jax.tree.leaves(double_mean)))
     total = jax.tree.map(lambda g, h: g + weight * h, gradient, penalty)
     metrics = {**metrics, "conservativity": sum((mean_squared_gradient(part) for part in gradient), jnp.array(0.0))}
     return total, metrics
+
+
+def _scaled(factor: float, leaf: Array) -> Array:
+    return factor * leaf
 
 
 def _count(tree: Any) -> int:

@@ -1,4 +1,4 @@
-"""Named settings of `TrainConfig`, as data. `cpu` is tuned for two CPU cores; the others are columns of the paper's Table 1."""
+"""Named settings of `TrainConfig`, as data: `cpu` for two CPU cores, the others columns of the paper's Table 1."""
 
 from __future__ import annotations
 

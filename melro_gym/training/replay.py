@@ -33,9 +33,7 @@ class Replay:
     """
 
     def __init__(self, obs_size: int, action_size: int, capacity: int):
-        shapes = Transition(
-            (obs_size,), (action_size,), (action_size,), (action_size,), (), (), (obs_size,), ()
-        )
+        shapes = Transition((obs_size,), (action_size,), (action_size,), (action_size,), (), (), (obs_size,), ())
         self._rows = Transition(*(np.zeros((capacity, *shape), np.float32) for shape in shapes))
         self.size = 0
 
@@ -66,7 +64,7 @@ class Replay:
         return self._rows.obs[rng.integers(self.size, size=shape)]
 
     def sample_windows(self, rng: np.random.Generator, shape: tuple[int, ...], length: int) -> Transition:
-        """Windows of `length` consecutive rows of one episode, uniform over their starts; leaves `(*shape, length, ...)`.
+        """Windows of `length` consecutive rows of one episode, uniform over starts; leaves `(*shape, length, ...)`.
 
         Raises:
             ValueError: no episode is long enough.

@@ -80,7 +80,9 @@ def train(
     """
     folder = Path(out)
     if (folder / STATE_FILE).exists() and not resume:
-        raise FileExistsError(f"{folder} already holds a training run: continue it with resume, or name another folder.")
+        raise FileExistsError(
+            f"{folder} already holds a training run: continue it with resume, or name another folder."
+        )
     env = make_training_env(config)
     try:
         run = _restore(config, env, folder) if (folder / STATE_FILE).exists() else _start(config, env)
@@ -197,9 +199,7 @@ def env_steps(run: Run) -> int:
     return run.rounds * run.config.collect_decisions * decisions_per_env_step(run.env)
 
 
-def _loop(
-    run: Run, folder: Path, max_minutes: float | None, report: Report, should_stop: Callable[[], bool]
-) -> Agent:
+def _loop(run: Run, folder: Path, max_minutes: float | None, report: Report, should_stop: Callable[[], bool]) -> Agent:
     folder.mkdir(parents=True, exist_ok=True)
     best = _best_so_far(folder)
     started, offset, saved = time.monotonic(), run.minutes, time.monotonic()
@@ -288,7 +288,9 @@ def _restore(config: TrainConfig, env: gym.Env[Any, Any], folder: Path) -> Run:
     wanted = config.to_json()
     differ = [name for name, value in metadata["config"].items() if wanted[name] != value and name != "total_env_steps"]
     if differ:
-        raise ValueError(f"{folder} was started with other settings: {', '.join(differ)}. Use those, or another folder.")
+        raise ValueError(
+            f"{folder} was started with other settings: {', '.join(differ)}. Use those, or another folder."
+        )
     replay = _empty_replay(config, env)
     replay.restore(Transition(*(arrays[f"replay.{name}"] for name in Transition._fields)))
     learner = init_learner(_blank_agent(config, env), config)

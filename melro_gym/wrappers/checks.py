@@ -37,7 +37,7 @@ def check_fits(agent: Agent, env: gym.Env[Any, Any]) -> None:
         trained = record.get(name) or None
         if value is not None and trained is not None and value != trained:
             raise ValueError(
-                f"This agent was trained with {name} {trained} (on {record.get('env')}), but the environment has {value}."
+                f"This agent was trained with {name} {trained} (on {record.get('env')}); the environment has {value}."
             )
 
 

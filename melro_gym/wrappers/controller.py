@@ -28,15 +28,16 @@ plan_batch = eqx.filter_jit(jax.vmap(plan, in_axes=(None, 0, 0, None)))
 class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs):
     """Plans every action in the agent's world model, starting from its base policy (Bok et al. 2025, Algorithm 2).
 
-    With `warm_start="agent"` the action passed to `step` is ignored (it may be None), so that an existing loop runs unchanged.
-    With `warm_start="action"` it is the proposed mean of the first planned action.
+    With `warm_start="agent"` the action passed to `step` is ignored (it may be None), so that an existing loop runs
+    unchanged. With `warm_start="action"` it is the proposed mean of the first planned action.
 
     Each step's `info["melro"]` holds: `mean`, `std` (executed distribution, `(A,)`, normalised actions), `base_mean`,
-    `base_std` (base policy's), `entropy` (nats), `value`, `base_value` (predicted returns, Eq. 15, of the chosen plan and the
-    base policy's), `clipped_fraction` (of the executed action's entries), `plan_ms`, `guarded`.
+    `base_std` (base policy's), `entropy` (nats), `value`, `base_value` (predicted returns, Eq. 15, of the chosen plan
+    and the base policy's), `clipped_fraction` (of the executed action's entries), `plan_ms`, `guarded`.
 
     Args:
-        env: environment with flat Box spaces that the agent was trained for, perturbed or not; actions are scaled to its Box.
+        env: environment with flat Box spaces that the agent was trained for, perturbed or not; actions are scaled to
+            its Box.
         agent: an agent, a file, or the name of a shipped one. An object cannot be written into an `EnvSpec`'s JSON.
         planned_steps: `L`, decisions whose distributions are optimised.
         policy_steps: `m`, base-policy decisions after them.

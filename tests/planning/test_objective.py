@@ -86,7 +86,9 @@ def test_kl_weight_subtracts_the_divergence(key):
     agent, state = tiny_agent(), jnp.array([0.2, -1.0, 0.5])
     plan, noise = _plan(key), jnp.zeros((1, 6, 2))
     base = base_plan(agent, state, 3)
-    free, bound = (plan_objective(agent, state, plan, base, noise, PlanConfig(planned_steps=3, kl_weight=w)) for w in (0, 2))
+    free, bound = (
+        plan_objective(agent, state, plan, base, noise, PlanConfig(planned_steps=3, kl_weight=w)) for w in (0, 2)
+    )
     assert float(free - bound) == pytest.approx(2.0 * float(kl_divergence(plan, base)), rel=1e-4)
 
 

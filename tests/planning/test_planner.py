@@ -19,7 +19,7 @@ OBS = np.array([0.4, -0.3], np.float32)
 
 
 def _lqr_first_action(state, steps, gain=0.5, cost=0.1):
-    """First action of the finite-horizon linear-quadratic regulator, by the Riccati recursion (scalar, per coordinate)."""
+    """First action of the finite-horizon linear-quadratic regulator, by the scalar Riccati recursion."""
     value = 0.0
     feedback = 0.0
     for _ in range(steps):
@@ -32,7 +32,11 @@ def _lqr_first_action(state, steps, gain=0.5, cost=0.1):
 @pytest.mark.parametrize("optimiser", ["ars", "gradient", "mppi", "cem"])
 def test_every_optimiser_finds_the_linear_quadratic_optimum(optimiser):
     config = PlanConfig(
-        **{**SMALL, "directions": 128 if optimiser == "cem" else 32, "top_directions": 32 if optimiser == "cem" else 16},
+        **{
+            **SMALL,
+            "directions": 128 if optimiser == "cem" else 32,
+            "top_directions": 32 if optimiser == "cem" else 16,
+        },
         optimise_steps=150,
         optimiser=optimiser,
         discount=1.0,
