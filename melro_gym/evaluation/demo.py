@@ -117,7 +117,7 @@ def _side_by_side(agent: Agent, seed: int, seconds: float) -> Iterator[Any]:
         for _ in range(round(seconds * fps)):
             obs, *_ = base.step(decide(obs[None])[0])
             planned.step(None)
-            yield np.concatenate([base.render(), planned.render()], axis=1)
+            yield np.concatenate([np.asarray(env.render()) for env in (base, planned)], axis=1)
     finally:
         base.close()
         planned.close()

@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from melro_gym.models.critic import Critic
@@ -54,7 +55,7 @@ class Normaliser(eqx.Module):
     mean: Float[Array, " S"]
     std: Float[Array, " S"]
 
-    def __call__(self, obs: Float[Array, "*batch S"]) -> Float[Array, "*batch S"]:
+    def __call__(self, obs: Float[Array | np.ndarray, "*batch S"]) -> Float[Array, "*batch S"]:
         """Normalised observation: the state of the models."""
         return jnp.vectorize(lambda row: (row - self.mean) / self.std, signature="(s)->(s)")(obs)
 
@@ -120,7 +121,7 @@ class Agent(eqx.Module):
         blank = Agent(self.config, record=metadata, key=jr.key(0))
         return jax.tree.unflatten(jax.tree.structure(blank), jax.tree.leaves(self))
 
-    def __call__(self, obs: Float[Array, " S"]) -> ActionDistribution:
+    def __call__(self, obs: Float[Array | np.ndarray, " S"]) -> ActionDistribution:
         """The base policy's action distribution for one raw observation."""
         return self.policy(self.normaliser(obs))
 

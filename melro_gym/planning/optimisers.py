@@ -39,7 +39,7 @@ class AbstractPlanOptimiser(eqx.Module):
 def _adam_ascent(direction: Array, state: optax.OptState, step_size: Array) -> tuple[Array, optax.OptState]:
     with jax.numpy_dtype_promotion("standard"):  # optax raises a float to an integer power
         update, state = optax.scale_by_adam().update(direction, state)
-    return step_size * update, state
+    return optax.tree.scale(step_size, update), state
 
 
 def ars_direction(

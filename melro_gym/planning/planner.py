@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import jax.random as jr
+import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from melro_gym.models import ActionDistribution, Agent
@@ -34,7 +35,7 @@ class PlanResult(NamedTuple):
 
 def plan(
     agent: Agent,
-    obs: Float[Array, " S"],
+    obs: Float[Array | np.ndarray, " S"],
     key: PRNGKeyArray,
     config: PlanConfig,
     proposal: Float[Array, " A"] | None = None,

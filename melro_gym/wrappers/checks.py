@@ -16,16 +16,16 @@ def check_fits(agent: Agent, env: gym.Env[Any, Any]) -> None:
     Raises:
         ValueError: spaces, observation keys, action repeat or control period differ; the message says which.
     """
-    spaces = {"observation": env.observation_space, "action": env.action_space}
-    for name, space in spaces.items():
-        if not isinstance(space, gym.spaces.Box) or len(space.shape) != 1:
-            raise ValueError(f"The {name} space must be a flat Box; got {space}.")
+    spaces = {
+        "observation": _flat_box("observation", env.observation_space),
+        "action": _flat_box("action", env.action_space),
+    }
     sizes = {"observation": agent.config.obs_size, "action": agent.config.action_size}
     for name, size in sizes.items():
         space = spaces[name]
         if space.shape[0] != size:
             raise ValueError(f"This agent has {name}s of size {size}, but the environment's have {space.shape[0]}.")
-    if not np.all(np.isfinite([env.action_space.low, env.action_space.high])):
+    if not np.all(np.isfinite([spaces["action"].low, spaces["action"].high])):
         raise ValueError(f"The action space must be bounded; got {env.action_space}.")
     record = agent.metadata
     facts = {
@@ -39,6 +39,12 @@ def check_fits(agent: Agent, env: gym.Env[Any, Any]) -> None:
             raise ValueError(
                 f"This agent was trained with {name} {trained} (on {record.get('env')}); the environment has {value}."
             )
+
+
+def _flat_box(name: str, space: gym.Space[Any]) -> gym.spaces.Box:
+    if not isinstance(space, gym.spaces.Box) or len(space.shape) != 1:
+        raise ValueError(f"The {name} space must be a flat Box; got {space}.")
+    return space
 
 
 def check_observation(agent: Agent, obs: Any) -> np.ndarray:

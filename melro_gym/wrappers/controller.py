@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+from jaxtyping import Array
 
 from melro_gym.checkpoint import load_agent
 from melro_gym.models import Agent
@@ -77,11 +78,11 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         top_directions: int = PlanConfig.top_directions,
         optimise_steps: int = PlanConfig.optimise_steps,
         rollouts: int = PlanConfig.rollouts,
-        perturbation_std: float = PlanConfig.perturbation_std,
-        step_size: float = PlanConfig.step_size,
-        entropy_weight: float = PlanConfig.entropy_weight,
+        perturbation_std: Array | float = PlanConfig.perturbation_std,
+        step_size: Array | float = PlanConfig.step_size,
+        entropy_weight: Array | float = PlanConfig.entropy_weight,
         discount: float | None = None,
-        kl_weight: float = PlanConfig.kl_weight,
+        kl_weight: Array | float = PlanConfig.kl_weight,
         optimiser: str = PlanConfig.optimiser,
         warm_start: str = "agent",
         deterministic: bool = PlanConfig.deterministic,
@@ -116,8 +117,11 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
             settings["discount"] = self.agent.metadata.get("discount", 0.975)
         self.config = PlanConfig(**settings)
         self._warm_start = warm_start
-        self._middle = (env.action_space.high + env.action_space.low) / 2.0
-        self._half = (env.action_space.high - env.action_space.low) / 2.0
+        box = env.action_space
+        assert isinstance(box, gym.spaces.Box)  # by check_fits
+        self._box = box
+        self._middle = (box.high + box.low) / 2.0
+        self._half = (box.high - box.low) / 2.0
         self._key = jr.key(np.random.SeedSequence(seed).generate_state(1)[0])
         self._obs: np.ndarray | None = None
 
@@ -190,11 +194,10 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         result = plan_once(self.agent, obs, key, self.config, None if proposal is None else jnp.asarray(proposal))
         return jax.device_get(result)
 
-    def _to_env(self, action: np.ndarray) -> np.ndarray:
+    def _to_env(self, action: Array | np.ndarray) -> np.ndarray:
         """Normalised action in the units of the environment's Box, never outside it."""
-        space = self.env.action_space
         scaled = self._middle + self._half * np.asarray(action)
-        return np.clip(scaled, space.low, space.high).astype(space.dtype)
+        return np.clip(scaled, self._box.low, self._box.high).astype(self._box.dtype)
 
 
 def _report(result: PlanResult, milliseconds: float) -> dict[str, Any]:
