@@ -14,7 +14,7 @@ from melro_gym.training.replay import Replay, Transition
 
 
 @eqx.filter_jit
-def base_policy(agent: Agent, obs: jax.Array) -> tuple[jax.Array, jax.Array]:
+def base_policy(agent: Agent, obs: jax.Array | np.ndarray) -> tuple[jax.Array, jax.Array]:
     """Means and standard deviations of the base policy for raw observations, shapes `(B, A)`."""
     mean, std = jax.vmap(agent)(obs)
     return mean, std
@@ -61,16 +61,18 @@ class Collector:
         if self._obs is None:
             self._start(0)
         shape = self._env.action_space.shape
+        assert shape
         for _ in range(decisions):
             obs = np.asarray(self._obs, np.float32)
             mean, std = self._propose(agent, obs, shape, rng)
             action = np.clip(mean + std * rng.standard_normal(shape), -1.0, 1.0).astype(np.float32)
             following, reward, terminated, truncated, _ = self._env.step(action)
-            if not (np.all(np.isfinite(following)) and np.isfinite(reward)):
+            if not (np.all(np.isfinite(following)) and np.isfinite(float(reward))):
                 raise ValueError(
                     f"The environment returned a number that is not finite (episode {self.episode}, reward {reward})."
                 )
-            self._replay.add(Transition(obs, mean, std, action, reward, terminated, following, self.episode))
+            items = (obs, mean, std, action, reward, terminated, following, self.episode)
+            self._replay.add(Transition(*(np.asarray(item, np.float32) for item in items)))
             self._obs = following
             self._return += float(reward)
             if terminated or truncated:

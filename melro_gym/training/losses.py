@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -17,6 +17,7 @@ from melro_gym.training.imagination import Imagined, imagine
 from melro_gym.training.returns import lambda_returns
 
 Metrics = dict[str, Array]
+Components = TypeVar("Components", bound=tuple[Any, ...])
 
 
 class Window(NamedTuple):
@@ -142,8 +143,8 @@ def mean_squared_gradient(gradient: Any) -> Float[Array, ""]:
 
 
 def conservative_gradient(
-    gradient_of: Callable[[Any], tuple[Any, Metrics]], parameters: tuple[Any, ...], weight: Array | float
-) -> tuple[tuple[Any, ...], Metrics]:
+    gradient_of: Callable[[Components], tuple[Components, Metrics]], parameters: Components, weight: Array | float
+) -> tuple[Components, Metrics]:
     """Gradient of `L + weight * sum_c ||g_c||^2 / |g_c|` over the components `c` of `parameters` (Eq. 14).
 
     The gradient of `||g||^2 / |g|` is `2 H g / |g|`: one Hessian-vector product, taken by linearising `gradient_of`

@@ -33,7 +33,8 @@ class Replay:
     """
 
     def __init__(self, obs_size: int, action_size: int, capacity: int):
-        shapes = Transition((obs_size,), (action_size,), (action_size,), (action_size,), (), (), (obs_size,), ())
+        state, action = (obs_size,), (action_size,)
+        shapes = (state, action, action, action, (), (), state, ())
         self._rows = Transition(*(np.zeros((capacity, *shape), np.float32) for shape in shapes))
         self.size = 0
 
