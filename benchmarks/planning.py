@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import gymnasium as gym
@@ -21,7 +22,13 @@ from melro_gym.models import Agent, AgentConfig
 from melro_gym.planning import PlanConfig, plan
 from melro_gym.wrappers import MELROController
 
-SIZES = {"planned_steps": 4, "policy_steps": 2, "directions": 16, "top_directions": 8, "optimise_steps": 10}
+SIZES: dict[str, Any] = {
+    "planned_steps": 4,
+    "policy_steps": 2,
+    "directions": 16,
+    "top_directions": 8,
+    "optimise_steps": 10,
+}
 ROUNDS = 60
 BATCH = 64
 

@@ -37,7 +37,7 @@ def behaviour_products(agent: Agent, states: jax.Array, steps: int) -> jax.Array
         assert every.shape[1] == size
         held = jax.lax.stop_gradient(every)
         heads = products(model.reward_head, every), products(frozen, every), products(critic, held)
-        return sum(jnp.mean(head) for head in heads)
+        return sum((jnp.mean(head) for head in heads), jnp.zeros(()))
 
     def update(carry: jax.Array, x: jax.Array) -> tuple[jax.Array, None]:
         trained = (agent.policy.net, agent.critic.net)
@@ -54,9 +54,9 @@ def main() -> None:
     config: TrainConfig = make_config("cpu")
     agent = Agent(AgentConfig(24, 6, critic_scale=40.0), key=jr.key(0))
     rng = np.random.default_rng(0)
-    starts = rng.normal(size=(config.behaviour_updates, config.imagined_batch, 24)).astype(np.float32)
+    starts = jnp.asarray(rng.normal(size=(config.behaviour_updates, config.imagined_batch, 24)), jnp.float32)
     draw = lambda *size: rng.normal(size=(config.model_updates, config.model_batch, config.model_window, *size))
-    window = Window(*(part.astype(np.float32) for part in (draw(24), draw(6), draw(), draw(24))))
+    window = Window(*(jnp.asarray(part, jnp.float32) for part in (draw(24), draw(6), draw(), draw(24))))
     learner = init_learner(agent, config)
     products_agent = Agent(AgentConfig(24, 6), key=jr.key(1))
     times: dict[str, list[float]] = {"model update": [], "policy/critic update": [], "its products alone": []}
@@ -68,7 +68,7 @@ def main() -> None:
         learner, metrics = behaviour_round((config, starts, jr.key(index)), learner)
         wait(metrics)
         marks.append(time.perf_counter())
-        wait(behaviour_products(products_agent, jnp.asarray(starts), config.imagined_steps))
+        wait(behaviour_products(products_agent, starts, config.imagined_steps))
         marks.append(time.perf_counter())
         counts = (config.model_updates, config.behaviour_updates, config.behaviour_updates)
         if index:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
 
 from melro_gym.models import Agent, AgentConfig
 
-TINY = {"model_width": 8, "reward_width": 8, "policy_width": 8, "critic_width": 8}
+TINY: dict[str, Any] = {"model_width": 8, "reward_width": 8, "policy_width": 8, "critic_width": 8}
 
 
 def tiny_agent(model_input: str = "action", *, obs_size: int = 3, action_size: int = 2, seed: int = 0) -> Agent:

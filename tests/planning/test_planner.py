@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -8,13 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toys import LinearModel, linear_agent, tiny_agent
+from toys import LinearModel, ZeroCritic, linear_agent, tiny_agent
 
 from melro_gym.planning import PlanConfig, plan
 from melro_gym.planning.optimisers import ars_direction
 
 jitted = eqx.filter_jit(plan)
-SMALL = {"planned_steps": 2, "policy_steps": 0, "directions": 8, "top_directions": 4}
+SMALL: dict[str, Any] = {"planned_steps": 2, "policy_steps": 0, "directions": 8, "top_directions": 4}
 OBS = np.array([0.4, -0.3], np.float32)
 
 
@@ -61,8 +63,8 @@ class MeanOnly(eqx.Module):
 
 
 def _noise_free_linear_agent():
-    agent, linear = tiny_agent("distribution", obs_size=2, action_size=2), linear_agent()
-    parts = (MeanOnly(linear.world_model), linear.critic)
+    agent = tiny_agent("distribution", obs_size=2, action_size=2)
+    parts = (MeanOnly(LinearModel()), ZeroCritic())
     return eqx.tree_at(lambda tree: (tree.world_model, tree.critic), agent, parts)
 
 
@@ -92,9 +94,9 @@ def _numpy_ars(directions, plus, minus, top):
 @pytest.mark.parametrize("top", [1, 3, 8])
 def test_ars_direction_equals_a_numpy_loop(top):
     rng = np.random.default_rng(0)
-    directions, plus, minus = rng.normal(size=(8, 2, 4)), rng.normal(size=8), rng.normal(size=8)
-    arrays = [np.asarray(item, np.float32) for item in (directions, plus, minus)]
-    np.testing.assert_allclose(ars_direction(*map(jnp.asarray, arrays), top), _numpy_ars(*arrays, top), rtol=1e-5)
+    directions, plus, minus = (rng.normal(size=size).astype(np.float32) for size in ((8, 2, 4), (8,), (8,)))
+    result = ars_direction(jnp.asarray(directions), jnp.asarray(plus), jnp.asarray(minus), top)
+    np.testing.assert_allclose(result, _numpy_ars(directions, plus, minus, top), rtol=1e-5)
 
 
 def test_ars_direction_is_zero_where_all_candidates_are_equal():

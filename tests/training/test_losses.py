@@ -60,11 +60,12 @@ def test_critic_loss_is_half_the_scaled_mean_square():
 def test_model_loss_rolls_its_own_predictions_forward():
     agent, rng = tiny_agent(), np.random.default_rng(0)
     states, following = rng.normal(size=(2, 3, 3)).astype(np.float32)
-    window = Window(states, rng.normal(size=(3, 2)).astype(np.float32), np.ones(3, np.float32), following)
-    loss, metrics = model_loss(agent.world_model, jax.tree.map(jnp.asarray, window), 0.01, 0.1)
+    controls = rng.normal(size=(3, 2)).astype(np.float32)
+    window = Window(*map(jnp.asarray, (states, controls, np.ones(3, np.float32), following)))
+    loss, metrics = model_loss(agent.world_model, window, 0.01, 0.1)
     state, squares, rewards = jnp.asarray(states[0]), [], []
     for t in range(3):
-        control = jnp.asarray(window.controls[t])
+        control = window.controls[t]
         rewards.append((float(agent.world_model.reward(state, control)) - 1.0) ** 2)
         state = agent.world_model.step(state, control)
         squares.append(float(jnp.sum((state - following[t]) ** 2)))

@@ -13,7 +13,8 @@ def _filled(lengths, capacity=100):
     for episode, length in enumerate(lengths):
         for _ in range(length):
             number = np.full(1, row, np.float32)
-            replay.add(Transition(number, number, number, number, row, False, number + 1, episode))
+            items = (number, number, number, number, row, False, number + 1, episode)
+            replay.add(Transition(*map(np.asarray, items)))
             row += 1
     return replay
 

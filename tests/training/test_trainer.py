@@ -42,8 +42,7 @@ def _leaves(agent):
 
 def test_a_run_resumed_after_every_stop_equals_an_uninterrupted_one(tmp_path):
     whole = train(TINY, tmp_path / "whole")
-    for _ in range(6):
-        parts = train(TINY, tmp_path / "parts", resume=True, should_stop=lambda: True)
+    *_, parts = (train(TINY, tmp_path / "parts", resume=True, should_stop=lambda: True) for _ in range(6))
     for first, second in zip(_leaves(whole), _leaves(parts), strict=True):
         np.testing.assert_array_equal(first, second)
     curves = [(tmp_path / name / "curve.jsonl").read_text().splitlines() for name in ("whole", "parts")]
@@ -112,4 +111,4 @@ def test_settings_out_of_range_are_refused(wrong):
 def test_probe_is_a_valid_environment():
     env = gym.make("probe/Chase-v0")
     env.reset(seed=0)
-    assert env.step(np.array([1.0], np.float32))[1] <= 1.0
+    assert float(env.step(np.array([1.0], np.float32))[1]) <= 1.0

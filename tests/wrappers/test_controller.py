@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium as gym
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +14,13 @@ from toys import tiny_agent
 from melro_gym import MELROController, save_agent
 
 probes.register()
-SMALL = {"planned_steps": 2, "policy_steps": 1, "directions": 4, "top_directions": 2, "optimise_steps": 2}
+SMALL: dict[str, Any] = {
+    "planned_steps": 2,
+    "policy_steps": 1,
+    "directions": 4,
+    "top_directions": 2,
+    "optimise_steps": 2,
+}
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +113,7 @@ def test_the_spec_with_the_controller_survives_json(agent, tmp_path):
     path = tmp_path / "agent.safetensors"
     save_agent(path, agent)
     env = _controller(str(path), entropy_weight=0.1)
+    assert env.spec is not None
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))
     np.testing.assert_array_equal(_actions(env, 1), _actions(again, 1))
 
