@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 import gymnasium as gym
-import jax
+import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
@@ -104,9 +104,10 @@ def make_training_env(config: TrainConfig) -> gym.Env[Any, Any]:
                 f"Training needs a flat Box as {name} space; {config.env} has {space}. "
                 "Wrap it, for example with gymnasium.wrappers.FlattenObservation."
             )
-    low, high = env.action_space.low, env.action_space.high
-    if not (np.all(low == -1.0) and np.all(high == 1.0)):
-        raise ValueError(f"Training needs actions in [-1, 1]; {config.env} has {env.action_space}. Use RescaleAction.")
+    box = env.action_space
+    assert isinstance(box, gym.spaces.Box)
+    if not (np.all(box.low == -1.0) and np.all(box.high == 1.0)):
+        raise ValueError(f"Training needs actions in [-1, 1]; {config.env} has {box}. Use RescaleAction.")
     return env
 
 
@@ -160,7 +161,7 @@ def _start(config: TrainConfig, env: gym.Env[Any, Any]) -> Run:
     collector.collect(config.initial_decisions, None, rng)
     obs = replay.rows.obs
     agent = _blank_agent(config, env)
-    normaliser = Normaliser(jax.numpy.asarray(obs.mean(0)), jax.numpy.asarray(np.maximum(obs.std(0), _MIN_STD)))
+    normaliser = Normaliser(jnp.asarray(obs.mean(0)), jnp.asarray(np.maximum(obs.std(0), _MIN_STD)))
     agent = eqx.tree_at(lambda tree: tree.normaliser, agent, normaliser)
     learner = init_learner(agent, config)
     done = 0
@@ -176,7 +177,7 @@ def _windows(config: TrainConfig, agent: Agent, replay: Replay, rng: np.random.G
         controls = rows.action
     else:
         controls = np.concatenate([rows.mean, rows.std], -1)
-    return Window(rows.obs, controls, rows.reward, rows.next_obs)
+    return Window(*map(jnp.asarray, (rows.obs, controls, rows.reward, rows.next_obs)))
 
 
 def _round(run: Run) -> tuple[Run, dict[str, float]]:
@@ -185,7 +186,7 @@ def _round(run: Run) -> tuple[Run, dict[str, float]]:
     rng = np.random.default_rng((config.seed, 3, run.rounds))
     key = jr.fold_in(jr.key(config.seed), run.rounds)
     learner, metrics = model_round((config, _windows(config, run.learner.agent, run.replay, rng)), run.learner)
-    starts = run.replay.sample_states(rng, (config.behaviour_updates, config.imagined_batch))
+    starts = jnp.asarray(run.replay.sample_states(rng, (config.behaviour_updates, config.imagined_batch)))
     learner, behaviour_metrics = behaviour_round((config, starts, key), learner)
     run.collector.collect(config.collect_decisions, learner.agent, rng)
     numbers = {name: float(value) for name, value in {**metrics, **behaviour_metrics}.items()}
