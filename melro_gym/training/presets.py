@@ -9,7 +9,7 @@ from typing import Any
 from melro_gym.training.config import TrainConfig
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "cpu": {},
+    "cpu": {"total_env_steps": 120_000, "entropy_weight": 0.05},
     "paper-simulation": {
         "total_env_steps": 500_000,
         "model_input": "distribution",

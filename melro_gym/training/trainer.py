@@ -265,7 +265,8 @@ def _keep(run: Run, numbers: dict[str, float], folder: Path, best: float) -> flo
 
 def _with_result(agent: Agent, numbers: dict[str, float]) -> Agent:
     kept = {name: numbers[name] for name in ("env_steps", "minutes", "eval/mean", "eval/sample")}
-    return agent.with_metadata({**agent.metadata, "result": kept})
+    mode = "mean" if numbers["eval/mean"] >= numbers["eval/sample"] else "sample"
+    return agent.with_metadata({**agent.metadata, "result": kept, "action_mode": mode})
 
 
 def _save(run: Run, folder: Path) -> None:
