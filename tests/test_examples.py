@@ -20,7 +20,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("path", CASES)
+@pytest.mark.parametrize("path", map(_case, EXAMPLES))
 def test_examples_run_and_print_what_they_promise(path, capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", [str(path), *SHORT.get(path.name, [])])
     runpy.run_path(str(path), run_name="__main__")

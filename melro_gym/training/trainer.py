@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import gymnasium as gym
@@ -15,41 +15,29 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
-from melro_gym.checkpoint import (
-    CheckpointError,
-    flatten_arrays,
-    package_versions,
-    read_arrays,
-    restore_arrays,
-    save_agent,
-    write_arrays,
-)
+from melro_gym.checkpoint import save_agent
 from melro_gym.evaluation.rollouts import run_episodes
-from melro_gym.models import Agent, AgentConfig, Normaliser
+from melro_gym.models import Agent, Normaliser
 from melro_gym.training.collect import Collector, base_policy
 from melro_gym.training.config import TrainConfig
 from melro_gym.training.losses import Window
-from melro_gym.training.replay import Replay, Transition
-from melro_gym.training.updates import LearnerState, behaviour_round, init_learner, model_round
+from melro_gym.training.replay import Replay
+from melro_gym.training.run import (
+    STATE_FILE,
+    Run,
+    blank_agent,
+    empty_replay,
+    env_steps,
+    make_training_env,
+    restore_run,
+    save_run,
+)
+from melro_gym.training.updates import behaviour_round, init_learner, model_round
 
-STATE_FILE = "state.safetensors"
 CURVE_FILE = "curve.jsonl"
-_STATE_FORMAT = "melro_gym training state 1"
 _MIN_STD = 1e-2
+_SAVE_SECONDS = 120.0
 Report = Callable[[dict[str, Any]], None]
-
-
-class Run(NamedTuple):
-    """A training run between two rounds."""
-
-    config: TrainConfig
-    env: gym.Env[Any, Any]
-    replay: Replay
-    collector: Collector
-    learner: LearnerState
-    rounds: int
-    minutes: float
-    """Time spent in training so far, over all interruptions."""
 
 
 def train(
@@ -85,82 +73,20 @@ def train(
         )
     env = make_training_env(config)
     try:
-        run = _restore(config, env, folder) if (folder / STATE_FILE).exists() else _start(config, env)
+        run = restore_run(config, env, folder) if (folder / STATE_FILE).exists() else _start(config, env)
         return _loop(run, folder, max_minutes, report or (lambda numbers: None), should_stop)
     finally:
         env.close()
 
 
-def make_training_env(config: TrainConfig) -> gym.Env[Any, Any]:
-    """The configured environment, checked for what training needs.
-
-    Raises:
-        ValueError: spaces that are not flat boxes, or actions outside [-1, 1].
-    """
-    env = gym.make(config.env, **config.env_kwargs)
-    for name, space in (("observation", env.observation_space), ("action", env.action_space)):
-        if not isinstance(space, gym.spaces.Box) or len(space.shape) != 1:
-            raise ValueError(
-                f"Training needs a flat Box as {name} space; {config.env} has {space}. "
-                "Wrap it, for example with gymnasium.wrappers.FlattenObservation."
-            )
-    box = env.action_space
-    assert isinstance(box, gym.spaces.Box)
-    if not (np.all(box.low == -1.0) and np.all(box.high == 1.0)):
-        raise ValueError(f"Training needs actions in [-1, 1]; {config.env} has {box}. Use RescaleAction.")
-    return env
-
-
-def decisions_per_env_step(env: gym.Env[Any, Any]) -> int:
-    """Environment steps that one decision counts for: the action repeat."""
-    return int(getattr(env.unwrapped, "action_repeat", 1))
-
-
-def _blank_agent(config: TrainConfig, env: gym.Env[Any, Any]) -> Agent:
-    assert env.observation_space.shape and env.action_space.shape
-    agent_config = AgentConfig(
-        obs_size=env.observation_space.shape[0],
-        action_size=env.action_space.shape[0],
-        model_input=config.model_input,
-        model_width=config.model_width,
-        model_depth=config.model_depth,
-        reward_width=config.reward_width,
-        policy_width=config.policy_width,
-        policy_depth=config.policy_depth,
-        critic_width=config.critic_width,
-        critic_depth=config.critic_depth,
-        critic_scale=1.0 / (1.0 - config.discount),
-        min_std=config.min_std,
-        max_std=config.max_std,
-    )
-    record = {
-        "env": config.env,
-        "env_kwargs": config.env_kwargs,
-        "observation_keys": list(getattr(env.unwrapped, "observation_keys", ())),
-        "action_repeat": decisions_per_env_step(env),
-        "control_period": getattr(env.unwrapped, "control_period", None),
-        "discount": config.discount,
-        "training": config.to_json(),
-        "versions": package_versions(),
-    }
-    return Agent(agent_config, record=record, key=jr.key(config.seed))
-
-
-def _empty_replay(config: TrainConfig, env: gym.Env[Any, Any]) -> Replay:
-    assert env.observation_space.shape and env.action_space.shape
-    decisions = config.total_env_steps // decisions_per_env_step(env)
-    capacity = config.initial_decisions + decisions + config.collect_decisions
-    return Replay(env.observation_space.shape[0], env.action_space.shape[0], capacity)
-
-
 def _start(config: TrainConfig, env: gym.Env[Any, Any]) -> Run:
     """Initial data of the random policy, normaliser, and the model's first updates (Algorithm 1, lines 2-4)."""
-    replay = _empty_replay(config, env)
+    replay = empty_replay(config, env)
     collector = Collector(env, replay, config.seed)
     rng = np.random.default_rng((config.seed, 2, 0))
     collector.collect(config.initial_decisions, None, rng)
     obs = replay.rows.obs
-    agent = _blank_agent(config, env)
+    agent = blank_agent(config, env)
     normaliser = Normaliser(jnp.asarray(obs.mean(0)), jnp.asarray(np.maximum(obs.std(0), _MIN_STD)))
     agent = eqx.tree_at(lambda tree: tree.normaliser, agent, normaliser)
     learner = init_learner(agent, config)
@@ -195,33 +121,27 @@ def _round(run: Run) -> tuple[Run, dict[str, float]]:
     return run._replace(learner=learner, rounds=run.rounds + 1), numbers
 
 
-def env_steps(run: Run) -> int:
-    """Environment steps so far, without those of the random policy."""
-    return run.rounds * run.config.collect_decisions * decisions_per_env_step(run.env)
-
-
 def _loop(run: Run, folder: Path, max_minutes: float | None, report: Report, should_stop: Callable[[], bool]) -> Agent:
     folder.mkdir(parents=True, exist_ok=True)
-    best = _best_so_far(folder)
+    best = _rewind_curve(folder, env_steps(run))
     started, offset, saved = time.monotonic(), run.minutes, time.monotonic()
-    while env_steps(run) < run.config.total_env_steps:
+    stopping = False
+    while env_steps(run) < run.config.total_env_steps and not stopping:
         before = env_steps(run)
         run, numbers = _round(run)
         run = run._replace(minutes=offset + (time.monotonic() - started) / 60.0)
         steps = env_steps(run)
         numbers |= {"env_steps": steps, "minutes": run.minutes, "train/return": run.collector.last_return}
+        stopping = should_stop() or (max_minutes is not None and run.minutes >= max_minutes)
         finished = steps >= run.config.total_env_steps
-        if finished or steps // run.config.eval_every > before // run.config.eval_every:
+        evaluated = finished or steps // run.config.eval_every > before // run.config.eval_every
+        if evaluated:
             numbers |= evaluate_agent(run.learner.agent, run.config)
             best = _keep(run, numbers, folder, best)
-            saved = time.monotonic()
         report(numbers)
-        stopping = should_stop() or (max_minutes is not None and run.minutes >= max_minutes)
-        if stopping or time.monotonic() - saved > 120.0:
-            _save(run, folder)
+        if evaluated or stopping or time.monotonic() - saved > _SAVE_SECONDS:
+            save_run(run, folder)
             saved = time.monotonic()
-        if stopping:
-            break
     return run.learner.agent
 
 
@@ -242,62 +162,36 @@ def evaluate_agent(agent: Agent, config: TrainConfig) -> dict[str, float]:
     return numbers
 
 
-def _best_so_far(folder: Path) -> float:
+def _rewind_curve(folder: Path, steps: int) -> float:
+    """Drop evaluations after `steps`, of a run that was killed before it saved; returns the best score left."""
     curve = folder / CURVE_FILE
     if not curve.exists():
         return -np.inf
-    lines = [json.loads(line) for line in curve.read_text().splitlines()]
-    return max((max(line["eval/mean"], line["eval/sample"]) for line in lines), default=-np.inf)
+    lines = [
+        line for line in curve.read_text().splitlines() if _complete(line) and json.loads(line)["env_steps"] <= steps
+    ]
+    temporary = curve.with_suffix(".part")
+    temporary.write_text("".join(f"{line}\n" for line in lines))
+    temporary.replace(curve)
+    return max((_score(json.loads(line)) for line in lines), default=-np.inf)
 
 
-def _keep(run: Run, numbers: dict[str, float], folder: Path, best: float) -> float:
-    """Write the state, the last agent, the best agent where this is it, and a line of the curve."""
-    score = max(numbers["eval/mean"], numbers["eval/sample"])
+def _score(numbers: dict[str, Any]) -> float:
+    return max(numbers["eval/mean"], numbers["eval/sample"])
+
+
+def _keep(run: Run, numbers: dict[str, Any], folder: Path, best: float) -> float:
+    """Write the last agent, the best agent where this is it, and a line of the curve."""
     agent = _with_result(run.learner.agent, numbers)
     save_agent(folder / "last.safetensors", agent)
-    if score > best:
+    if _score(numbers) > best:
         save_agent(folder / "best.safetensors", agent)
-    _save(run, folder)
     with open(folder / CURVE_FILE, "a") as stream:
         stream.write(json.dumps(numbers) + "\n")
-    return max(best, score)
+    return max(best, _score(numbers))
 
 
 def _with_result(agent: Agent, numbers: dict[str, float]) -> Agent:
     kept = {name: numbers[name] for name in ("env_steps", "minutes", "eval/mean", "eval/sample")}
     mode = "mean" if numbers["eval/mean"] >= numbers["eval/sample"] else "sample"
     return agent.with_metadata({**agent.metadata, "result": kept, "action_mode": mode})
-
-
-def _save(run: Run, folder: Path) -> None:
-    arrays = {f"learner{path}": leaf for path, leaf in flatten_arrays(run.learner).items()}
-    arrays |= {f"replay.{name}": column for name, column in run.replay.rows._asdict().items()}
-    metadata = {
-        "format": _STATE_FORMAT,
-        "config": run.config.to_json(),
-        "rounds": run.rounds,
-        "minutes": run.minutes,
-        "episode": run.collector.episode,
-        "last_return": run.collector.last_return,
-    }
-    write_arrays(folder / STATE_FILE, arrays, metadata)
-
-
-def _restore(config: TrainConfig, env: gym.Env[Any, Any], folder: Path) -> Run:
-    arrays, metadata = read_arrays(folder / STATE_FILE)
-    if metadata.get("format") != _STATE_FORMAT:
-        raise CheckpointError(f"{folder / STATE_FILE} is not a training state of this version.")
-    wanted = config.to_json()
-    differ = [name for name, value in metadata["config"].items() if wanted[name] != value and name != "total_env_steps"]
-    if differ:
-        raise ValueError(
-            f"{folder} was started with other settings: {', '.join(differ)}. Use those, or another folder."
-        )
-    replay = _empty_replay(config, env)
-    replay.restore(Transition(*(arrays[f"replay.{name}"] for name in Transition._fields)))
-    learner = init_learner(_blank_agent(config, env), config)
-    stored = {path.removeprefix("learner"): leaf for path, leaf in arrays.items() if path.startswith("learner")}
-    learner = restore_arrays(learner, stored)
-    collector = Collector(env, replay, config.seed)
-    collector.resume(metadata["episode"], metadata["last_return"])
-    return Run(config, env, replay, collector, learner, metadata["rounds"], metadata["minutes"])

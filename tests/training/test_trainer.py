@@ -11,7 +11,7 @@ import pytest
 
 from melro_gym import load_agent, train
 from melro_gym.training import PRESETS, TrainConfig, make_config
-from melro_gym.training.trainer import make_training_env
+from melro_gym.training.run import make_training_env
 
 probes.register()
 TINY = TrainConfig(
@@ -112,3 +112,28 @@ def test_probe_is_a_valid_environment():
     env = gym.make("probe/Chase-v0")
     env.reset(seed=0)
     assert float(env.step(np.array([1.0], np.float32))[1]) <= 1.0
+
+
+def test_a_run_killed_between_evaluation_and_saving_loses_nothing(tmp_path, monkeypatch):
+    from melro_gym.training import trainer
+
+    whole = train(TINY, tmp_path / "whole")
+    original, calls = trainer.save_run, []
+
+    def killed(run, folder):
+        calls.append(run.rounds)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        original(run, folder)
+
+    monkeypatch.setattr(trainer, "save_run", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(TINY, tmp_path / "killed")
+    assert len((tmp_path / "killed" / "curve.jsonl").read_text().splitlines()) == 2
+    resumed = train(TINY, tmp_path / "killed", resume=True)
+    for first, second in zip(_leaves(whole), _leaves(resumed), strict=True):
+        np.testing.assert_array_equal(first, second)
+    curves = [(tmp_path / name / "curve.jsonl").read_text().splitlines() for name in ("whole", "killed")]
+    steps = [[json.loads(line)["env_steps"] for line in curve] for curve in curves]
+    assert steps[0] == steps[1]
+    assert not list((tmp_path / "killed").glob("*.part"))
