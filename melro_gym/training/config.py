@@ -78,6 +78,8 @@ class TrainConfig:
     """Weight of the gradient-norm regulariser (eta of Eq. 14); 0 leaves its Hessian-vector product out."""
     target_rate: float = 0.02
     """Step of the target critic towards the critic per update; 1 bootstraps from the critic itself (the paper)."""
+    average_rate: float = 0.01
+    """Step per round of the moving average that is evaluated and saved; 1 saves the latest networks."""
     paper_index: bool = False
     """Bootstrap with Eq. 11's literal time index."""
     learning_rate: float = 3e-4
@@ -107,8 +109,9 @@ class TrainConfig:
             raise ValueError("`discount` must be below 1: the critic is scaled by 1 / (1 - discount).")
         if self.entropy_weight < 0.0 or self.conservativity < 0.0:
             raise ValueError("`entropy_weight` and `conservativity` must not be negative.")
-        if not 0.0 < self.target_rate <= 1.0:
-            raise ValueError(f"`target_rate` must lie in (0, 1]; got {self.target_rate}.")
+        for name in ("target_rate", "average_rate"):
+            if not 0.0 < getattr(self, name) <= 1.0:
+                raise ValueError(f"`{name}` must lie in (0, 1]; got {getattr(self, name)}.")
 
     def to_json(self) -> dict[str, Any]:
         """All settings as JSON values."""

@@ -32,7 +32,7 @@ from melro_gym.training.run import (
     restore_run,
     save_run,
 )
-from melro_gym.training.updates import behaviour_round, init_learner, model_round
+from melro_gym.training.updates import average_round, behaviour_round, init_learner, model_round, restart_average
 
 CURVE_FILE = "curve.jsonl"
 _MIN_STD = 1e-2
@@ -94,7 +94,7 @@ def _start(config: TrainConfig, env: gym.Env[Any, Any]) -> Run:
     while done < config.initial_model_updates:
         learner, _ = model_round((config, _windows(config, learner.agent, replay, rng)), learner)
         done += config.model_updates
-    return Run(config, env, replay, collector, learner, 0, 0.0)
+    return Run(config, env, replay, collector, restart_average(learner), 0, 0.0)
 
 
 def _windows(config: TrainConfig, agent: Agent, replay: Replay, rng: np.random.Generator) -> Window:
@@ -114,6 +114,7 @@ def _round(run: Run) -> tuple[Run, dict[str, float]]:
     learner, metrics = model_round((config, _windows(config, run.learner.agent, run.replay, rng)), run.learner)
     starts = jnp.asarray(run.replay.sample_states(rng, (config.behaviour_updates, config.imagined_batch)))
     learner, behaviour_metrics = behaviour_round((config, starts, key), learner)
+    learner = average_round(config, learner)
     run.collector.collect(config.collect_decisions, learner.agent, rng)
     numbers = {name: float(value) for name, value in {**metrics, **behaviour_metrics}.items()}
     if not all(np.isfinite(list(numbers.values()))):
@@ -136,13 +137,13 @@ def _loop(run: Run, folder: Path, max_minutes: float | None, report: Report, sho
         finished = steps >= run.config.total_env_steps
         evaluated = finished or steps // run.config.eval_every > before // run.config.eval_every
         if evaluated:
-            numbers |= evaluate_agent(run.learner.agent, run.config)
+            numbers |= evaluate_agent(run.learner.average, run.config)
             best = _keep(run, numbers, folder, best)
         report(numbers)
         if evaluated or stopping or time.monotonic() - saved > _SAVE_SECONDS:
             save_run(run, folder)
             saved = time.monotonic()
-    return run.learner.agent
+    return run.learner.average
 
 
 def evaluate_agent(agent: Agent, config: TrainConfig) -> dict[str, float]:
@@ -182,7 +183,7 @@ def _score(numbers: dict[str, Any]) -> float:
 
 def _keep(run: Run, numbers: dict[str, Any], folder: Path, best: float) -> float:
     """Write the last agent, the best agent where this is it, and a line of the curve."""
-    agent = _with_result(run.learner.agent, numbers)
+    agent = _with_result(run.learner.average, numbers)
     save_agent(folder / "last.safetensors", agent)
     if _score(numbers) > best:
         save_agent(folder / "best.safetensors", agent)

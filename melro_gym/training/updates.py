@@ -28,6 +28,9 @@ class LearnerState(NamedTuple):
     """Everything that the updates change."""
 
     agent: Agent
+    """World model, policy and critic as the updates left them; the policy that collects."""
+    average: Agent
+    """Moving average of `agent` over rounds; the one that is evaluated and saved."""
     target_critic: Critic
     model_optimiser: optax.OptState
     policy_optimiser: optax.OptState
@@ -53,15 +56,21 @@ def make_optimisers(config: TrainConfig) -> Optimisers:
 
 
 def init_learner(agent: Agent, config: TrainConfig) -> LearnerState:
-    """Fresh optimiser states and a target critic equal to the critic."""
+    """Fresh optimiser states; average and target critic equal to agent and critic."""
     optimisers = make_optimisers(config)
     return LearnerState(
         agent,
-        jax.tree.map(lambda leaf: leaf.copy() if eqx.is_array(leaf) else leaf, agent.critic),
+        _copy(agent),
+        _copy(agent.critic),
         optimisers.model.init(_trainable(agent.world_model)),
         optimisers.policy.init(_trainable(agent.policy)),
         optimisers.critic.init(_trainable(agent.critic)),
     )
+
+
+def _copy(module: Any) -> Any:
+    """The same module in buffers of its own, since the rounds donate theirs."""
+    return jax.tree.map(lambda leaf: leaf.copy() if eqx.is_array(leaf) else leaf, module)
 
 
 def _trainable(module: Any) -> Any:
@@ -169,10 +178,24 @@ def behaviour_round(
     carry, metrics = jax.lax.scan(update, carry, (starts, jr.split(key, len(observations))))
     behaviour, target, policy_state, critic_state = carry
     agent = eqx.tree_at(lambda tree: (tree.policy, tree.critic), state.agent, tuple(behaviour))
-    state = LearnerState(agent, target, state.model_optimiser, policy_state, critic_state)
+    state = state._replace(
+        agent=agent, target_critic=target, policy_optimiser=policy_state, critic_optimiser=critic_state
+    )
     return state, _mean_of_last(metrics)
 
 
-def _towards(target: Critic, critic: Critic, rate: float) -> Critic:
-    """Exponential moving average of the critic's parameters."""
-    return jax.tree.map(lambda old, new: old + rate * (new - old) if eqx.is_inexact_array(old) else old, target, critic)
+@eqx.filter_jit(donate="all-except-first")
+def average_round(config: TrainConfig, state: LearnerState) -> LearnerState:
+    """Move the average towards the agent by `config.average_rate`; `state` is donated."""
+    return state._replace(average=_towards(state.average, state.agent, config.average_rate))
+
+
+def restart_average(state: LearnerState) -> LearnerState:
+    """The average set to the agent."""
+    return state._replace(average=_copy(state.agent))
+
+
+def _towards(average: Any, latest: Any, rate: float) -> Any:
+    """Exponential moving average of a module's parameters."""
+    move = lambda old, new: old + rate * (new - old) if eqx.is_inexact_array(old) else old
+    return jax.tree.map(move, average, latest)
