@@ -16,17 +16,7 @@ def check_fits(agent: Agent, env: gym.Env[Any, Any]) -> None:
     Raises:
         ValueError: spaces, observation keys, action repeat or control period differ; the message says which.
     """
-    spaces = {
-        "observation": _flat_box("observation", env.observation_space),
-        "action": _flat_box("action", env.action_space),
-    }
-    sizes = {"observation": agent.config.obs_size, "action": agent.config.action_size}
-    for name, size in sizes.items():
-        space = spaces[name]
-        if space.shape[0] != size:
-            raise ValueError(f"This agent has {name}s of size {size}, but the environment's have {space.shape[0]}.")
-    if not np.all(np.isfinite([spaces["action"].low, spaces["action"].high])):
-        raise ValueError(f"The action space must be bounded; got {env.action_space}.")
+    check_spaces(agent, env.observation_space, env.action_space)
     record = agent.metadata
     facts = {
         "observation_keys": list(getattr(env.unwrapped, "observation_keys", ())) or None,
@@ -39,6 +29,26 @@ def check_fits(agent: Agent, env: gym.Env[Any, Any]) -> None:
             raise ValueError(
                 f"This agent was trained with {name} {trained} (on {record.get('env')}); the environment has {value}."
             )
+
+
+def check_spaces(agent: Agent, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> gym.spaces.Box:
+    """The action space, after refusing spaces that are not the agent's.
+
+    Raises:
+        ValueError: not flat Boxes of the agent's sizes, or actions without bounds.
+    """
+    spaces = {
+        "observation": _flat_box("observation", observation_space),
+        "action": _flat_box("action", action_space),
+    }
+    sizes = {"observation": agent.config.obs_size, "action": agent.config.action_size}
+    for name, size in sizes.items():
+        space = spaces[name]
+        if space.shape[0] != size:
+            raise ValueError(f"This agent has {name}s of size {size}, but the environment's have {space.shape[0]}.")
+    if not np.all(np.isfinite([spaces["action"].low, spaces["action"].high])):
+        raise ValueError(f"The action space must be bounded; got {action_space}.")
+    return spaces["action"]
 
 
 def _flat_box(name: str, space: gym.Space[Any]) -> gym.spaces.Box:
@@ -54,9 +64,13 @@ def check_observation(agent: Agent, obs: Any) -> np.ndarray:
         ValueError: wrong shape, not numbers, or not finite.
     """
     try:
-        array = np.asarray(obs, np.float32)
-    except (TypeError, ValueError):
-        raise ValueError(f"The observation must be an array of numbers; got {type(obs).__name__}.") from None
+        given = np.asarray(obs)
+    except (TypeError, ValueError):  # ragged
+        given = np.asarray(None)
+    if given.dtype.kind not in "biuf":
+        raise ValueError(f"The observation must be an array of numbers; got {type(obs).__name__} of {given.dtype}.")
+    with np.errstate(over="ignore"):
+        array = given.astype(np.float32)
     if array.shape != (agent.config.obs_size,):
         raise ValueError(f"The observation must have shape ({agent.config.obs_size},); got {array.shape}.")
     if not np.all(np.isfinite(array)):

@@ -4,37 +4,39 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import time
 from typing import Any
 
-import equinox as eqx
 import gymnasium as gym
-import jax
-import jax.numpy as jnp
-import jax.random as jr
 import numpy as np
 from jaxtyping import Array
 
-from melro_gym.checkpoint import load_agent
 from melro_gym.models import Agent
-from melro_gym.planning import PlanConfig, PlanResult, plan
-from melro_gym.wrappers.checks import check_fits, check_observation
+from melro_gym.planning import PlanConfig
+from melro_gym.wrappers.attributes import PlannerAttributes, split_settings
+from melro_gym.wrappers.checks import check_fits
+from melro_gym.wrappers.compiled import key_rows, split_stream
+from melro_gym.wrappers.compiled import plan_batch as plan_batch
+from melro_gym.wrappers.decider import Decider
+from melro_gym.wrappers.settings import Options
+from melro_gym.wrappers.summary import EpisodeSummary
 
-WARM_STARTS = ("agent", "action")
-
-plan_once = eqx.filter_jit(plan)
-plan_batch = eqx.filter_jit(jax.vmap(plan, in_axes=(None, 0, 0, None)))
+_ALL = np.ones(1, bool)
 
 
-class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs):
+class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs, PlannerAttributes):
     """Plans every action in the agent's world model, starting from its base policy (Bok et al. 2025, Algorithm 2).
 
     With `warm_start="agent"` the action passed to `step` is ignored (it may be None), so that an existing loop runs
     unchanged. With `warm_start="action"` it is the proposed mean of the first planned action.
 
     Each step's `info["melro"]` holds: `mean`, `std` (executed distribution, `(A,)`, normalised actions), `base_mean`,
-    `base_std` (base policy's), `entropy` (nats), `value`, `base_value` (predicted returns, Eq. 15, of the chosen plan
-    and the base policy's), `clipped_fraction` (of the executed action's entries), `plan_ms`, `guarded`.
+    `base_std` (base policy's), `entropy` (nats) and `entropy_weight`, `value`, `base_value` (predicted returns, Eq. 15,
+    of the chosen plan and the base policy's), `clipped_fraction` (of the executed action's entries), `plan_ms`,
+    `guarded`, `deterministic`, `deadline_hit`, `steps_done` (optimisation steps), `failure` (empty, `observation`,
+    `proposal` or `plan`), `model_error` (of the observation that followed: root mean square, in standard deviations of
+    the training data) and, at an episode's end, `episode`: averages and counts. `last_report` keeps the last one.
+
+    The planner's numbers (`controller.entropy_weight = 0.1`), `deadline` and `on_failure` may be set at any time.
 
     Args:
         env: environment with flat Box spaces that the agent was trained for, perturbed or not; actions are scaled to
@@ -55,6 +57,14 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         warm_start: `agent` or `action`.
         deterministic: execute means instead of samples.
         guard: never execute a plan that scores below the base policy's own under the model.
+        on_failure: what to do about an observation or proposal that is not usable, or a plan that is not finite:
+            `raise` an error, or execute the `base` policy's mean action, and where the observation is unusable the last
+            action again (before the first, the one closest to zero).
+        deadline: seconds that a decision may take: the best plan found until then is executed, the base policy's where
+            there is none. Planning never goes on for more than one chunk of steps after it. None plans to the end.
+        chunk_steps: optimisation steps between two looks at the clock, with a deadline.
+        latency_steps: steps from an action to its effect. The plan starts from the state that the model predicts for
+            then; before the first action, those closest to zero are taken to be in effect.
         seed: seeds the planner until `reset(seed=...)` does.
 
     Raises:
@@ -84,71 +94,80 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         discount: float | None = None,
         kl_weight: Array | float = PlanConfig.kl_weight,
         optimiser: str = PlanConfig.optimiser,
-        warm_start: str = "agent",
+        warm_start: str = Options.warm_start,
         deterministic: bool = PlanConfig.deterministic,
         guard: bool = True,
+        on_failure: str = Options.on_failure,
+        deadline: float | int | None = Options.deadline,
+        chunk_steps: int = Options.chunk_steps,
+        latency_steps: int = Options.latency_steps,
         seed: int | None = None,
     ):
-        settings: dict[str, Any] = {
-            "planned_steps": planned_steps,
-            "policy_steps": policy_steps,
-            "directions": directions,
-            "top_directions": top_directions,
-            "optimise_steps": optimise_steps,
-            "rollouts": rollouts,
-            "perturbation_std": perturbation_std,
-            "step_size": step_size,
-            "entropy_weight": entropy_weight,
-            "discount": discount,
-            "kl_weight": kl_weight,
-            "optimiser": optimiser,
-            "deterministic": deterministic,
-            "guard": guard,
-        }
-        gym.utils.RecordConstructorArgs.__init__(
-            self, agent=agent, warm_start=warm_start, seed=seed, _disable_deepcopy=True, **settings
-        )
+        given = {name: value for name, value in locals().items() if name not in ("self", "env")}
+        gym.utils.RecordConstructorArgs.__init__(self, _disable_deepcopy=True, **given)
         gym.Wrapper.__init__(self, env)
-        if warm_start not in WARM_STARTS:
-            raise ValueError(f"Unknown `warm_start` {warm_start!r}. Choices: {', '.join(WARM_STARTS)}.")
-        self.agent = agent if isinstance(agent, Agent) else load_agent(agent)
+        given.pop("seed")
+        self.agent, self.config, options = split_settings(given)
         check_fits(self.agent, env)
-        if discount is None:
-            settings["discount"] = self.agent.metadata.get("discount", 0.975)
-        self.config = PlanConfig(**settings)
-        self._warm_start = warm_start
         box = env.action_space
         assert isinstance(box, gym.spaces.Box)  # by check_fits
-        self._box = box
-        self._middle = (box.high + box.low) / 2.0
-        self._half = (box.high - box.low) / 2.0
-        self._key = jr.key(np.random.SeedSequence(seed).generate_state(1)[0])
-        self._obs: np.ndarray | None = None
+        streams = key_rows([int(np.random.SeedSequence(seed).generate_state(1)[0])])
+        self._decider = Decider(self.agent, box, options, streams, single=True)
+        self._summary = EpisodeSummary(1)
+        self._obs: Any = None
+        self._started = False
+        self.last_report = {}
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[np.ndarray, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode; `seed` seeds the planner as well as the environment."""
         obs, info = self.env.reset(seed=seed, options=options)
         if seed is not None:
-            self._key = jr.key(seed)
-        self._obs = obs
+            self._decider.streams = key_rows([seed])
+        if self.deadline is not None:
+            self.warmup()
+        self.forget()
+        self._obs, self._started = obs, True
         return obs, info
 
-    def step(self, action: Any = None) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Plan from the last observation, execute the first action, and report in `info["melro"]`."""
-        if self._obs is None:
-            raise gym.error.ResetNeeded("Call `reset()` before `step()`.")
-        started = time.perf_counter()
-        result = self._plan(self._obs, self._proposal(action))
-        milliseconds = (time.perf_counter() - started) * 1e3
-        obs, reward, terminated, truncated, info = self.env.step(self._to_env(result.action))
-        self._obs = obs
-        return obs, float(reward), terminated, truncated, {**info, "melro": _report(result, milliseconds)}
+    def forget(self) -> None:
+        """Start a new episode for `act`: no action given yet. `reset` does so."""
+        self._decider.clear(_ALL)
+        self._summary.clear(_ALL)
 
-    def act(self, observation: Any) -> np.ndarray:
-        """Planned action, in the environment's action space, for one observation; uses no environment."""
-        return self._to_env(self._plan(observation, None).action)
+    def step(self, action: Any = None) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Plan from the last observation, execute the first action, and report in `info["melro"]`."""
+        if not self._started:
+            raise gym.error.ResetNeeded("Call `reset()` before `step()`.")
+        decision = self._decider.decide([self._obs], [action], _ALL, self.config)
+        self._obs, reward, terminated, truncated, info = self.env.step(decision.actions[0])
+        report = {**decision.report, "model_error": self._decider.model_error([self._obs])}
+        self._summary.add(report, _ALL)
+        self.last_report = _first(report)
+        if terminated or truncated:
+            self.last_report["episode"] = self.episode_summary()
+        return self._obs, float(reward), terminated, truncated, {**info, "melro": self.last_report}
+
+    def act(self, observation: Any, proposal: Any = None) -> np.ndarray:
+        """Planned action, in the environment's action space, for one observation; uses no environment.
+
+        The action counts as given, for `latency_steps`. In `last_report`, `model_error` is that of this observation.
+
+        Args:
+            observation: raw, `(S,)`.
+            proposal: with `warm_start="action"`, the proposed action.
+        """
+        error = self._decider.model_error([observation])
+        if proposal is None:
+            proposal = self._decider.to_env(np.zeros(self.agent.config.action_size))
+        decision = self._decider.decide([observation], [proposal], _ALL, self.config)
+        report = {**decision.report, "model_error": error}
+        self._summary.add(report, _ALL)
+        self.last_report = _first(report)
+        return decision.actions[0]
+
+    def episode_summary(self) -> dict[str, Any]:
+        """Averages and counts over the episode so far: `steps`, `entropy`, `model_error`, `plan_ms`, `failures` ..."""
+        return _first(self._summary.means())
 
     def predict(
         self,
@@ -159,58 +178,23 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
     ) -> tuple[np.ndarray, Any]:
         """Planned actions for one observation `(S,)` or a batch `(B, S)`: the contract of Stable-Baselines3.
 
-        Planning keeps nothing between steps, so `state` is returned as given and `episode_start` is not needed.
+        Nothing is kept between calls, so `state` is returned as given, `episode_start` is not needed, and neither
+        `latency_steps` nor `deadline` applies.
         """
         del episode_start
         batch = np.asarray(observation)
-        single = batch.ndim == 1
-        batch = np.stack([check_observation(self.agent, row) for row in (batch[None] if single else batch)])
-        self._key, key = jr.split(self._key)
+        single = batch.ndim <= 1
+        rows = [observation] if single else list(batch)
+        streams = split_stream(self._decider.streams[0], len(rows) + 1)
+        options = Options(on_failure=self.on_failure)
+        assert isinstance(self.action_space, gym.spaces.Box)
+        decider = Decider(self.agent, self.action_space, options, streams[1:], single=False)
         config = dataclasses.replace(self.config, deterministic=deterministic or self.config.deterministic)
-        actions = np.asarray(plan_batch(self.agent, batch, jr.split(key, len(batch)), config).action)
-        actions = self._to_env(actions)
+        actions = decider.decide(rows, None, np.ones(len(rows), bool), config).actions
+        self._decider.streams = streams[:1]
         return (actions[0] if single else actions), state
 
-    def warmup(self) -> None:
-        """Compile the planner for this environment's shapes, so that the first step is as fast as the others."""
-        keys = self._key
-        self._plan(np.zeros(self.agent.config.obs_size, np.float32), self._proposal(np.zeros_like(self._half)))
-        self._key = keys
 
-    def _proposal(self, action: Any) -> np.ndarray | None:
-        if self._warm_start == "agent":
-            return None
-        given = np.asarray(action, np.float32)
-        if given.shape != self._half.shape or not np.all(np.isfinite(given)):
-            raise ValueError(
-                f"`warm_start='action'` needs {self._half.shape} finite numbers as the proposed action; got {action}."
-            )
-        return np.clip((given - self._middle) / self._half, -1.0, 1.0).astype(np.float32)
-
-    def _plan(self, obs: Any, proposal: np.ndarray | None) -> PlanResult:
-        """One decision, as NumPy arrays."""
-        obs = check_observation(self.agent, obs)
-        self._key, key = jr.split(self._key)
-        result = plan_once(self.agent, obs, key, self.config, None if proposal is None else jnp.asarray(proposal))
-        return jax.device_get(result)
-
-    def _to_env(self, action: Array | np.ndarray) -> np.ndarray:
-        """Normalised action in the units of the environment's Box, never outside it."""
-        scaled = self._middle + self._half * np.asarray(action)
-        return np.clip(scaled, self._box.low, self._box.high).astype(self._box.dtype)
-
-
-def _report(result: PlanResult, milliseconds: float) -> dict[str, Any]:
-    mean, std = result.plan.mean[0], result.plan.std[0]
-    return {
-        "mean": mean,
-        "std": std,
-        "base_mean": result.base.mean[0],
-        "base_std": result.base.std[0],
-        "entropy": float(np.sum(np.log(std)) + 0.5 * len(std) * np.log(2.0 * np.pi * np.e)),
-        "value": float(result.value),
-        "base_value": float(result.base_value),
-        "clipped_fraction": float(np.mean(np.abs(result.action) >= 1.0)),
-        "plan_ms": milliseconds,
-        "guarded": bool(result.guarded),
-    }
+def _first(report: dict[str, Any]) -> dict[str, Any]:
+    """The only row, with plain numbers in place of arrays without axes."""
+    return {name: rows[0] if rows.ndim == 2 else rows[0].item() for name, rows in report.items()}

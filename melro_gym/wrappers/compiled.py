@@ -1,0 +1,64 @@
+"""The planner's compiled entry points, for one environment and for many rows.
+
+Random keys cross their border as plain `uint32` arrays `(B, W)`, so that a stream can be kept, logged and restored as
+NumPy; each call returns the stream's next state beside its result.
+"""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from jaxtyping import Array
+
+from melro_gym.models import ActionDistribution, Agent
+from melro_gym.planning import PlanConfig, PlanResult, anytime, plan
+
+Rows = Array | np.ndarray
+Committed = tuple[Rows, Rows] | None
+
+
+def key_rows(seeds: list[int]) -> np.ndarray:
+    """Streams of the seeds, as data."""
+    return np.stack([np.asarray(jr.key_data(jr.key(seed))) for seed in seeds])
+
+
+def split_stream(stream: np.ndarray, count: int) -> np.ndarray:
+    """Independent streams made of one, as data `(count, W)`."""
+    return np.asarray(jr.key_data(jr.split(jr.wrap_key_data(jnp.asarray(stream)), count)))
+
+
+def _plan(
+    agent: Agent, obs: Rows, stream: Rows, config: PlanConfig, proposal: Rows | None, committed: Committed
+) -> tuple[Array, PlanResult]:
+    following, key = jr.split(jr.wrap_key_data(jnp.asarray(stream)))
+    return jr.key_data(following), plan(agent, obs, key, config, proposal, _given(committed))
+
+
+def _begin(
+    agent: Agent, obs: Rows, stream: Rows, config: PlanConfig, proposal: Rows | None, committed: Committed
+) -> tuple[Array, tuple[anytime.Progress, PlanResult]]:
+    following, key = jr.split(jr.wrap_key_data(jnp.asarray(stream)))
+    return jr.key_data(following), anytime.begin(agent, obs, key, config, proposal, _given(committed))
+
+
+def _given(committed: Committed) -> ActionDistribution | None:
+    return None if committed is None else ActionDistribution(jnp.asarray(committed[0]), jnp.asarray(committed[1]))
+
+
+def _base(agent: Agent, obs: Rows) -> ActionDistribution:
+    return agent(obs)
+
+
+_START_AXES = (None, 0, 0, None, 0, 0)
+
+plan_batch = eqx.filter_jit(jax.vmap(plan, in_axes=(None, 0, 0, None)))
+plan_single = eqx.filter_jit(_plan)
+plan_rows = eqx.filter_jit(jax.vmap(_plan, in_axes=_START_AXES))
+begin_single = eqx.filter_jit(_begin)
+begin_rows = eqx.filter_jit(jax.vmap(_begin, in_axes=_START_AXES))
+improve_single = eqx.filter_jit(anytime.improve)
+improve_rows = eqx.filter_jit(jax.vmap(anytime.improve, in_axes=(None, 0, None, None, None)))
+base_rows = eqx.filter_jit(jax.vmap(_base, in_axes=(None, 0)))

@@ -1,0 +1,274 @@
+"""Decisions for the rows of a batch of environments: the state that planning keeps between steps, in NumPy.
+
+`B` rows (1 for a single environment), `A` actions, `K` steps of latency.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import jax
+import numpy as np
+
+from melro_gym.models import Agent
+from melro_gym.planning import PlanConfig, PlanResult
+from melro_gym.wrappers import compiled
+from melro_gym.wrappers.checks import check_observation
+from melro_gym.wrappers.deadline import AnytimePlanner
+from melro_gym.wrappers.settings import Options
+
+_ENTROPY_CONSTANT = 0.5 * np.log(2.0 * np.pi * np.e)
+
+
+@dataclass
+class Counters:
+    """What happened since the controller was made."""
+
+    decisions: int = 0
+    overruns: int = 0
+    """Decisions that came after their deadline."""
+    fallbacks: int = 0
+    """Decisions whose deadline left no time for a plan, so that the base policy acted."""
+    failures: int = 0
+    """Rows in which the input was bad or the plan diverged."""
+
+
+class Decision(NamedTuple):
+    """Actions `(B, A)` in the environment's units, and the report on each row as arrays."""
+
+    actions: np.ndarray
+    report: dict[str, np.ndarray]
+
+
+class Decider:
+    """Calls the planner, keeps each row's random stream and given actions, and holds deadline and failure rules.
+
+    Args:
+        agent: world model, base policy and critic.
+        box: action space of one row.
+        options: how to act.
+        streams: random streams as data, one per row.
+        single: whether there is one row, planned without a batch axis.
+    """
+
+    def __init__(self, agent: Agent, box: gym.spaces.Box, options: Options, streams: np.ndarray, *, single: bool):
+        self.agent, self.options, self.streams = agent, options, streams
+        self.counters = Counters()
+        self.clock: Callable[[], float] = time.perf_counter
+        self._single = single
+        self._box = box
+        low, high = box.low.astype(np.float64), box.high.astype(np.float64)
+        self._middle, self._half = (high + low) / 2.0, (high - low) / 2.0
+        self._rest = np.clip(np.zeros_like(low), low, high).astype(box.dtype)
+        rows, actions, steps = len(streams), box.shape[0], options.latency_steps
+        self._last = np.tile(self._rest, (rows, 1))
+        self._given = (np.zeros((rows, steps, actions), np.float32), np.zeros((rows, steps, actions), np.float32))
+        self._mean, self._std = np.asarray(agent.normaliser.mean), np.asarray(agent.normaliser.std)
+        self._predicted = np.full((rows, len(self._mean)), np.nan, np.float32)
+        self.anytime = AnytimePlanner(agent, single=single)
+        self.clear(np.ones(rows, bool))
+
+    def clear(self, rows: np.ndarray) -> None:
+        """Forget what was done before an episode, in the masked rows."""
+        self._last[rows] = self._rest
+        self._given[0][rows] = self._normalised(self._rest)
+        self._given[1][rows] = self.agent.config.min_std
+        self._predicted[rows] = np.nan
+
+    def decide(self, observations: Any, proposals: Any, active: np.ndarray, config: PlanConfig) -> Decision:
+        """Plan all rows; only the masked ones count: the others' streams and given actions stay.
+
+        Raises:
+            ValueError: with `on_failure="raise"`, an observation or proposal is bad.
+            FloatingPointError: with `on_failure="raise"`, a plan is not finite.
+        """
+        started = self.clock()
+        obs, failure = self._read(observations, active)
+        start, failure = self._proposals(proposals, failure, active)
+        streams, result, steps_done, hit = self._compute(obs, start, config, started)
+        actions, failure = self._actions(obs, result, failure, active)
+        self.streams = np.where(active[:, None], streams, self.streams)
+        failed = failure != ""
+        report = self._report(result, actions, failed, config)
+        seconds = self.clock() - started
+        report |= {
+            "plan_ms": np.full(len(obs), seconds * 1e3),
+            "deadline_hit": np.full(len(obs), hit),
+            "steps_done": np.full(len(obs), steps_done),
+            "failure": failure,
+        }
+        self._remember(result, actions, failed, active)
+        self._count(seconds, steps_done, int(np.sum(failed & active)), config)
+        return Decision(actions, report)
+
+    def model_error(self, observations: Any) -> np.ndarray:
+        """Root mean square, over the observation's entries, of the model's last one-step error, in standard deviations.
+
+        NaN where there was no prediction.
+        """
+        obs = self._read_quietly(observations)[0]
+        with np.errstate(all="ignore"):
+            error = (obs - self._mean) / self._std - self._predicted
+            return np.sqrt(np.mean(np.square(error, dtype=np.float64), axis=1))
+
+    def warmup(self, config: PlanConfig, proposal: bool) -> None:
+        """Compile all that a decision with these settings may call, and leave no trace."""
+        rows, streams, counters, last = len(self.streams), self.streams, self.counters, self._last.copy()
+        given = (self._given[0].copy(), self._given[1].copy())
+        zeros = np.zeros((rows, len(self._mean)), np.float32)
+        if self.options.on_failure == "base" and proposal:
+            compiled.base_rows(self.agent, zeros)
+        for _ in range(1 if self.options.deadline is None else 2):
+            self.counters = Counters()
+            self.decide(zeros, np.zeros_like(self._last) if proposal else None, np.ones(rows, bool), config)
+        self.streams, self.counters, self._last, self._given = streams, counters, last, given
+        self._predicted[:] = np.nan
+
+    def to_env(self, actions: Any) -> np.ndarray:
+        """Normalised actions in the units of the environment's Box, never outside it."""
+        scaled = self._middle + self._half * np.asarray(actions, np.float64)
+        return np.clip(scaled, self._box.low, self._box.high).astype(self._box.dtype)
+
+    def _normalised(self, actions: np.ndarray) -> np.ndarray:
+        half = np.where(self._half > 0.0, self._half, 1.0)
+        return np.clip((actions - self._middle) / half, -1.0, 1.0).astype(np.float32)
+
+    def _read_quietly(self, observations: Any) -> tuple[np.ndarray, dict[int, str]]:
+        """Rows as float32, zeros where they cannot be used, and what is wrong with those."""
+        rows, size = len(self.streams), len(self._mean)
+        if isinstance(observations, np.ndarray) and observations.dtype == np.float32:
+            if observations.shape == (rows, size) and np.isfinite(observations).all():
+                return observations, {}
+        obs, errors = np.zeros((rows, size), np.float32), {}
+        counted = isinstance(observations, list | tuple) or (isinstance(observations, np.ndarray) and observations.ndim)
+        if not counted or len(observations) != rows:
+            return obs, dict.fromkeys(range(rows), f"There must be {rows} observations; got {observations!r}.")
+        for row in range(rows):
+            try:
+                obs[row] = check_observation(self.agent, observations[row])
+            except ValueError as error:
+                errors[row] = str(error)
+        return obs, errors
+
+    def _read(self, observations: Any, active: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        obs, errors = self._read_quietly(observations)
+        failure = np.full(len(obs), "", "<U11")
+        for row, message in errors.items():
+            if active[row]:
+                self._refuse(ValueError(message if self._single else f"Environment {row}: {message}"))
+                failure[row] = "observation"
+        return obs, failure
+
+    def _refuse(self, error: Exception) -> None:
+        if self.options.on_failure == "raise":
+            raise error
+
+    def _proposals(self, given: Any, failure: np.ndarray, active: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+        """Passed actions as normalised starts of the plans; None where the agent itself proposes."""
+        if self.options.warm_start == "agent":
+            return None, failure
+        shape = self._last.shape
+        try:
+            rows = np.asarray(given, np.float64)
+        except (TypeError, ValueError):
+            rows = np.full(shape, np.nan)
+        rows = rows if rows.shape == shape else np.full(shape, np.nan)
+        bad = ~np.isfinite(rows).all(axis=1) & active
+        if bad.any():
+            wanted, got = (shape[1:], given[0]) if self._single else (shape, given)
+            text = f"`warm_start='action'` needs {wanted} finite numbers as the proposed action; got {got}."
+            self._refuse(ValueError(text))
+        failure = np.where(bad & (failure == ""), "proposal", failure)
+        return self._normalised(np.where(np.isfinite(rows), rows, self._middle)), failure
+
+    def _compute(
+        self, obs: np.ndarray, proposals: np.ndarray | None, config: PlanConfig, started: float
+    ) -> tuple[np.ndarray, PlanResult, int, bool]:
+        """Next streams, plans, steps done, and whether the deadline decided."""
+        given = self._given if self.options.latency_steps else None
+        inputs = (obs, self.streams, proposals, given)
+        if self._single:
+            inputs = jax.tree.map(lambda leaf: leaf[0], inputs)
+        if self.options.deadline is None:
+            call = compiled.plan_single if self._single else compiled.plan_rows
+            pair = call(self.agent, inputs[0], inputs[1], config, inputs[2], inputs[3])
+            steps, hit = config.optimise_steps, False
+        else:
+            limit = started + self.options.deadline
+            pair, steps, hit = self.anytime.plan(inputs, config, limit, self.options.chunk_steps, self.clock)
+        streams, result = jax.device_get(pair)
+        if self._single:
+            streams, result = jax.tree.map(lambda leaf: np.asarray(leaf)[None], (streams, result))
+        return streams, result, steps, hit
+
+    def _actions(
+        self, obs: np.ndarray, result: PlanResult, failure: np.ndarray, active: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Actions in the environment's units, after replacing those that failed."""
+        parts = (result.action, result.plan.mean[:, 0], result.plan.std[:, 0], result.value[:, None])
+        diverged = ~np.isfinite(np.concatenate(parts, axis=1)).all(axis=1) & (failure == "") & active
+        if diverged.any():
+            rows = "" if self._single else f" in environments {np.flatnonzero(diverged).tolist()}"
+            text = "Its model diverges from this observation; `on_failure='base'` would execute the base policy."
+            self._refuse(FloatingPointError(f"The plan{rows} is not finite. {text}"))
+            failure = np.where(diverged, "plan", failure)
+        actions = self.to_env(np.nan_to_num(result.action))
+        failed = failure != ""
+        if failed.any():
+            base = result.base.mean[:, 0]
+            if self.options.warm_start == "action":
+                base = np.asarray(compiled.base_rows(self.agent, obs).mean)
+            usable = (failure != "observation") & np.isfinite(base).all(axis=1)
+            safe = np.where(usable[:, None], self.to_env(np.nan_to_num(base)), self._last)
+            actions = np.where(failed[:, None], safe, actions).astype(self._box.dtype)
+        return actions, failure
+
+    def _report(
+        self, result: PlanResult, actions: np.ndarray, failed: np.ndarray, config: PlanConfig
+    ) -> dict[str, np.ndarray]:
+        mean, std = result.plan.mean[:, 0], result.plan.std[:, 0]
+        report = {
+            "mean": mean,
+            "std": std,
+            "base_mean": result.base.mean[:, 0],
+            "base_std": result.base.std[:, 0],
+            "entropy": np.sum(np.log(np.maximum(std, 1e-30)) + _ENTROPY_CONSTANT, axis=1),
+            "value": result.value,
+            "base_value": result.base_value,
+        }
+        if failed.any():
+            normalised = self._normalised(actions)
+            for name, rows in report.items():
+                report[name] = np.where(failed[:, None] if rows.ndim == 2 else failed, np.nan, rows)
+            report["mean"] = np.where(failed[:, None], normalised, mean)
+        report["clipped_fraction"] = np.mean(np.abs(result.action) >= 1.0, axis=1)
+        report["guarded"] = result.guarded
+        report["entropy_weight"] = np.full(len(mean), np.asarray(config.entropy_weight))
+        report["deterministic"] = np.full(len(mean), config.deterministic)
+        return report
+
+    def _remember(self, result: PlanResult, actions: np.ndarray, failed: np.ndarray, active: np.ndarray) -> None:
+        """Keep what the next decision needs: the actions given, and what the model expects of them."""
+        self._last = np.where(active[:, None], actions, self._last).astype(self._box.dtype)
+        valid = (active & ~failed)[:, None]
+        self._predicted = np.where(valid, result.predicted, np.nan).astype(np.float32)
+        if not self.options.latency_steps:
+            return
+        sampled = self.agent.config.model_input == "action"
+        mean = np.where(valid, result.action if sampled else result.plan.mean[:, 0], self._normalised(actions))
+        std = np.where(valid, result.plan.std[:, 0], self.agent.config.min_std)
+        for queue, newest in zip(self._given, (mean, std), strict=True):
+            rows = np.concatenate([queue[:, 1:], newest[:, None]], axis=1)
+            queue[active] = rows[active]
+
+    def _count(self, seconds: float, steps_done: int, failures: int, config: PlanConfig) -> None:
+        counters, deadline = self.counters, self.options.deadline
+        counters.decisions += 1
+        counters.failures += failures
+        if deadline is not None:
+            counters.overruns += seconds > deadline
+            counters.fallbacks += steps_done == 0 and config.optimise_steps > 0
