@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from melro_gym.models import Agent
     from melro_gym.planning import PlanConfig, PlanResult, plan
     from melro_gym.training import TrainConfig, train
-    from melro_gym.wrappers import MELROController
+    from melro_gym.wrappers import MELROController, VectorMELROController
 
 __version__ = "0.1.0"
 
@@ -28,6 +28,7 @@ _EXPORTS = {
     "PlanConfig": "melro_gym.planning",
     "PlanResult": "melro_gym.planning",
     "TrainConfig": "melro_gym.training",
+    "VectorMELROController": "melro_gym.wrappers",
     "load_agent": "melro_gym.checkpoint",
     "plan": "melro_gym.planning",
     "save_agent": "melro_gym.checkpoint",
@@ -43,6 +44,7 @@ __all__ = [
     "PlanConfig",
     "PlanResult",
     "TrainConfig",
+    "VectorMELROController",
     "load_agent",
     "plan",
     "register_envs",

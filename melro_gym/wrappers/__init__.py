@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from melro_gym.wrappers.disturbance import Disturbance
     from melro_gym.wrappers.noise import DummyObservation, NoisyAction, NoisyObservation
     from melro_gym.wrappers.sensors import DroppedSensors, StuckSensors
+    from melro_gym.wrappers.vector import VectorMELROController
 
 _EXPORTS = {
     "DelayedAction": "delays",
@@ -33,6 +34,7 @@ _EXPORTS = {
     "RepeatedAction": "actuators",
     "StuckActions": "actuators",
     "StuckSensors": "sensors",
+    "VectorMELROController": "vector",
     "disturb": "combined",
     "rwrl_challenge": "combined",
 }
@@ -53,6 +55,7 @@ __all__ = [
     "RepeatedAction",
     "StuckActions",
     "StuckSensors",
+    "VectorMELROController",
     "disturb",
     "rwrl_challenge",
 ]

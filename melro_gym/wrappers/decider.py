@@ -192,7 +192,8 @@ class Decider:
         given = self._given if self.options.latency_steps else None
         inputs = (obs, self.streams, proposals, given)
         if self._single:
-            inputs = jax.tree.map(lambda leaf: leaf[0], inputs)
+            first = None if given is None else (given[0][0], given[1][0])
+            inputs = (obs[0], self.streams[0], None if proposals is None else proposals[0], first)
         if self.options.deadline is None:
             call = compiled.plan_single if self._single else compiled.plan_rows
             pair = call(self.agent, inputs[0], inputs[1], config, inputs[2], inputs[3])
@@ -200,9 +201,9 @@ class Decider:
         else:
             limit = started + self.options.deadline
             pair, steps, hit = self.anytime.plan(inputs, config, limit, self.options.chunk_steps, self.clock)
-        streams, result = jax.device_get(pair)
-        if self._single:
-            streams, result = jax.tree.map(lambda leaf: np.asarray(leaf)[None], (streams, result))
+        leaves, structure = jax.tree.flatten(pair)
+        arrays = [np.asarray(leaf)[None] if self._single else np.asarray(leaf) for leaf in leaves]
+        streams, result = jax.tree.unflatten(structure, arrays)
         return streams, result, steps, hit
 
     def _actions(
@@ -210,22 +211,22 @@ class Decider:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Actions in the environment's units, after replacing those that failed."""
         parts = (result.action, result.plan.mean[:, 0], result.plan.std[:, 0], result.value[:, None])
-        diverged = ~np.isfinite(np.concatenate(parts, axis=1)).all(axis=1) & (failure == "") & active
+        finite = np.isfinite(np.concatenate(parts, axis=1))
+        if finite.all() and not (failure != "").any():
+            return self.to_env(result.action), failure
+        diverged = ~finite.all(axis=1) & (failure == "") & active
         if diverged.any():
             rows = "" if self._single else f" in environments {np.flatnonzero(diverged).tolist()}"
             text = "Its model diverges from this observation; `on_failure='base'` would execute the base policy."
             self._refuse(FloatingPointError(f"The plan{rows} is not finite. {text}"))
             failure = np.where(diverged, "plan", failure)
         actions = self.to_env(np.nan_to_num(result.action))
-        failed = failure != ""
-        if failed.any():
-            base = result.base.mean[:, 0]
-            if self.options.warm_start == "action":
-                base = np.asarray(compiled.base_rows(self.agent, obs).mean)
-            usable = (failure != "observation") & np.isfinite(base).all(axis=1)
-            safe = np.where(usable[:, None], self.to_env(np.nan_to_num(base)), self._last)
-            actions = np.where(failed[:, None], safe, actions).astype(self._box.dtype)
-        return actions, failure
+        base = result.base.mean[:, 0]
+        if self.options.warm_start == "action":
+            base = np.asarray(compiled.base_rows(self.agent, obs).mean)
+        usable = (failure != "observation") & np.isfinite(base).all(axis=1)
+        safe = np.where(usable[:, None], self.to_env(np.nan_to_num(base)), self._last)
+        return np.where((failure != "")[:, None], safe, actions).astype(self._box.dtype), failure
 
     def _report(
         self, result: PlanResult, actions: np.ndarray, failed: np.ndarray, config: PlanConfig

@@ -23,7 +23,7 @@ class Options:
     warm_start: str = "agent"
     on_failure: str = "raise"
     deadline: float | int | None = None
-    chunk_steps: int = 1
+    chunk_steps: int = 2
     latency_steps: int = 0
 
     def __post_init__(self) -> None:

@@ -1,0 +1,146 @@
+"""The planner as a wrapper around vector environments: one batched plan for all."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode
+
+from melro_gym.models import Agent
+from melro_gym.wrappers.attributes import PlannerAttributes, split_settings
+from melro_gym.wrappers.checks import check_fits, check_spaces
+from melro_gym.wrappers.compiled import key_rows
+from melro_gym.wrappers.controller import MELROController
+from melro_gym.wrappers.decider import Decider
+from melro_gym.wrappers.summary import EpisodeSummary
+
+
+class VectorMELROController(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], PlannerAttributes):
+    """`MELROController` for vector environments: all environments' plans in one call, each from its own random stream.
+
+    Environment `i` acts as if it alone were wrapped in a `MELROController` with the same settings and, where a `seed`
+    is given here or to `reset`, the seed `seed + i`, in every autoreset mode. Equal up to rounding, because a
+    batch multiplies matrices in another order; that may tip the choice between two plans that are equally good. A
+    deadline is shared by all.
+
+    `info["melro"]` holds what `MELROController` reports, as arrays with a leading axis `num_envs`, and `info["_melro"]`
+    tells which environments took a step (with `AutoresetMode.NEXT_STEP` those that are being reset take none). At the
+    end of episodes there are `episode` and `_episode` in it.
+
+    Args:
+        env: vector environment with flat Box spaces that the agent was trained for. Observation keys, action repeat
+            and control period are only checked where the environments live in this process.
+        agent: an agent, a file, or the name of a shipped one.
+        seed: of the first environment's stream.
+        **settings: those of `MELROController`.
+
+    Raises:
+        ValueError: the agent does not fit the environments, or a setting is out of range.
+        TypeError: a setting that `MELROController` does not have.
+        CheckpointError: the agent cannot be loaded.
+
+    Examples:
+        >>> import gymnasium as gym, melro_gym
+        >>> envs = gym.make_vec("WalkerWalk-v0", num_envs=2)
+        >>> envs = melro_gym.VectorMELROController(envs, "walker-walk")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        env: gym.vector.VectorEnv[Any, Any, Any],
+        agent: Agent | str | os.PathLike[str],
+        *,
+        seed: int | None = None,
+        **settings: Any,
+    ):
+        super().__init__(env)
+        bound = inspect.signature(MELROController).bind(None, agent, **settings)
+        bound.apply_defaults()
+        given = {name: value for name, value in bound.arguments.items() if name not in ("env", "seed")}
+        self.agent, self.config, options = split_settings(given)
+        box = check_spaces(self.agent, env.single_observation_space, env.single_action_space)
+        for inner in getattr(env.unwrapped, "envs", ())[:1]:
+            check_fits(self.agent, inner)
+        count = env.num_envs
+        self._decider = Decider(self.agent, box, options, key_rows(_initial_seeds(seed, count)), single=False)
+        self._summary = EpisodeSummary(count)
+        self._mode = env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
+        self._obs: Any = None
+        self._started = False
+        self._ended = np.zeros(count, bool)
+        self.last_report = {}
+
+    def reset(
+        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Start episodes, those of `options["reset_mask"]` where it is given; `seed` seeds the planner as well."""
+        mask = np.ones(self.num_envs, bool)
+        if options is not None and "reset_mask" in options:
+            mask = np.array(options["reset_mask"], bool)
+        obs, info = self.env.reset(seed=seed, options=options)  # pyright: ignore[reportArgumentType]  # lists are fine
+        for row, row_seed in enumerate(_row_seeds(seed, self.num_envs)):
+            if row_seed is not None and mask[row]:
+                self._decider.streams[row] = key_rows([row_seed])[0]
+        if self.deadline is not None:
+            self.warmup()
+        self._forget(mask)
+        self._ended &= ~mask
+        self._obs, self._started = obs, True
+        return obs, info
+
+    def step(self, actions: Any = None) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Plan for all environments at once, execute each first action, and report in `info["melro"]`."""
+        if not self._started:
+            raise gym.error.ResetNeeded("Call `reset()` before `step()`.")
+        starting = self._ended if self._mode is AutoresetMode.NEXT_STEP else np.zeros(self.num_envs, bool)
+        active = ~starting
+        decision = self._decider.decide(self._obs, actions, active, self.config)
+        self._obs, rewards, terminated, truncated, info = self.env.step(decision.actions)
+        ended = np.asarray(terminated) | np.asarray(truncated)
+        report: dict[str, Any] = dict(decision.report)
+        report["model_error"] = self._decider.model_error(self._reached(info, ended))
+        self._summary.add(report, active)
+        if ended.any():
+            report |= {"episode": self._summary.means(), "_episode": ended.copy()}
+        self._forget(ended if self._mode is AutoresetMode.SAME_STEP else starting)
+        self._ended = ended
+        self.last_report = report
+        return self._obs, rewards, terminated, truncated, {**info, "melro": report, "_melro": active}
+
+    def act(self, observations: Any, proposals: Any = None) -> np.ndarray:
+        """Planned actions `(num_envs, A)` for observations `(num_envs, S)`; steps no environment."""
+        error = self._decider.model_error(observations)
+        active = np.ones(self.num_envs, bool)
+        if proposals is None:
+            proposals = self._decider.to_env(np.zeros((self.num_envs, self.agent.config.action_size)))
+        decision = self._decider.decide(observations, proposals, active, self.config)
+        self.last_report = {**decision.report, "model_error": error}
+        return decision.actions
+
+    def _reached(self, info: dict[str, Any], ended: np.ndarray) -> Any:
+        """Observations to which the last actions led: those before a reset in the same step, where there was one."""
+        final = info.get("final_obs")
+        if self._mode is not AutoresetMode.SAME_STEP or final is None:
+            return self._obs
+        return [final[row] if ended[row] else self._obs[row] for row in range(self.num_envs)]
+
+    def _forget(self, rows: np.ndarray) -> None:
+        self._decider.clear(rows)
+        self._summary.clear(rows)
+
+
+def _initial_seeds(seed: int | None, count: int) -> list[int]:
+    if seed is None:
+        return [int(state) for state in np.random.SeedSequence().generate_state(count)]
+    return [int(np.random.SeedSequence(seed + row).generate_state(1)[0]) for row in range(count)]
+
+
+def _row_seeds(seed: int | list[int | None] | None, count: int) -> list[int | None]:
+    """One seed per environment, as Gymnasium's vector environments share them out."""
+    if seed is None:
+        return [None] * count
+    return [seed + row for row in range(count)] if isinstance(seed, int) else list(seed)
