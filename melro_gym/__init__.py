@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from melro_gym.envs.registration import register_envs
 
 if TYPE_CHECKING:
-    from melro_gym import suites, wrappers
+    from melro_gym import realtime, suites, wrappers
     from melro_gym.checkpoint import CheckpointError, load_agent, save_agent
     from melro_gym.models import Agent
     from melro_gym.planning import PlanConfig, PlanResult, plan
+    from melro_gym.realtime import ControlLoop
     from melro_gym.training import TrainConfig, train
     from melro_gym.wrappers import MELROController, VectorMELROController
 
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "Agent": "melro_gym.models",
     "CheckpointError": "melro_gym.checkpoint",
+    "ControlLoop": "melro_gym.realtime",
     "MELROController": "melro_gym.wrappers",
     "PlanConfig": "melro_gym.planning",
     "PlanResult": "melro_gym.planning",
@@ -35,11 +37,12 @@ _EXPORTS = {
     "train": "melro_gym.training",
 }
 
-_MODULES = ("suites", "wrappers")
+_MODULES = ("realtime", "suites", "wrappers")
 
 __all__ = [
     "Agent",
     "CheckpointError",
+    "ControlLoop",
     "MELROController",
     "PlanConfig",
     "PlanResult",
@@ -47,6 +50,7 @@ __all__ = [
     "VectorMELROController",
     "load_agent",
     "plan",
+    "realtime",
     "register_envs",
     "save_agent",
     "suites",

@@ -60,6 +60,17 @@ class PlannerAttributes(LiveSettings):
             raise ValueError(f"`random_streams` has shape {self._decider.streams.shape}; got {value.shape}.")
         self._decider.streams = value
 
+    def overrule(self, action: np.ndarray, *, decided: bool = True) -> None:
+        """Tell that `action` was sent instead of the last decision's, or (`decided=False`) without any decision.
+
+        It is what a later failure repeats and what `latency_steps` counts as given. One row per environment, or one.
+        """
+        self._decider.overrule(np.atleast_2d(np.asarray(action, np.float64)), decided=decided)
+
+    def force_steps(self, steps: int | None) -> None:
+        """With a deadline, do so many optimisation steps whatever the clock says; None goes by the clock again."""
+        self._decider.anytime.forced_steps = steps
+
     def warmup(self) -> None:
         """Compile everything for this environment's shapes, so that the first step is as fast as the others."""
         self._decider.warmup(self.config, self._decider.options.warm_start == "action")

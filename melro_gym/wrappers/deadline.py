@@ -20,6 +20,8 @@ class AnytimePlanner:
         self._agent = agent
         self._begin = compiled.begin_single if single else compiled.begin_rows
         self._improve = compiled.improve_single if single else compiled.improve_rows
+        self.forced_steps: int | None = None
+        """Steps to do whatever the clock says, to repeat a decision; None goes by the clock."""
         self._chunk_seconds = 0.0
         self._ready: set[Any] = set()
 
@@ -44,8 +46,10 @@ class AnytimePlanner:
         jax.block_until_ready(result)
         done, total = 0, config.optimise_steps
         while done < total:
+            if self.forced_steps is not None and done >= self.forced_steps:
+                return (stream, result), done, True
             before = clock()
-            if before + self._chunk_seconds > limit:
+            if self.forced_steps is None and before + self._chunk_seconds > limit:
                 self._chunk_seconds *= 0.9  # or one slow chunk would end planning for good
                 return (stream, result), done, True
             last = min(done + chunk_steps, total)

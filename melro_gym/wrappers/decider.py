@@ -115,6 +115,17 @@ class Decider:
             error = (obs - self._mean) / self._std - self._predicted
             return np.sqrt(np.mean(np.square(error, dtype=np.float64), axis=1))
 
+    def overrule(self, actions: np.ndarray, *, decided: bool) -> None:
+        """Put other actions in place of the last given ones, or (`decided=False`) behind them."""
+        self._last = np.broadcast_to(actions, self._last.shape).astype(self._box.dtype)
+        if not self.options.latency_steps:
+            self._predicted[:] = np.nan
+            return
+        for queue, newest in zip(self._given, (self._normalised(actions), self.agent.config.min_std), strict=True):
+            if not decided:
+                queue[:, :-1] = queue[:, 1:].copy()
+            queue[:, -1] = newest
+
     def warmup(self, config: PlanConfig, proposal: bool) -> None:
         """Compile all that a decision with these settings may call, and leave no trace."""
         rows, streams, counters, last = len(self.streams), self.streams, self.counters, self._last.copy()
