@@ -13,6 +13,7 @@ from melro_gym.envs.registration import register_envs
 
 if TYPE_CHECKING:
     from melro_gym import realtime, suites, wrappers
+    from melro_gym.audit import EntropyAudit
     from melro_gym.checkpoint import CheckpointError, load_agent, save_agent
     from melro_gym.models import Agent
     from melro_gym.planning import PlanConfig, PlanResult, plan
@@ -26,6 +27,7 @@ _EXPORTS = {
     "Agent": "melro_gym.models",
     "CheckpointError": "melro_gym.checkpoint",
     "ControlLoop": "melro_gym.realtime",
+    "EntropyAudit": "melro_gym.audit",
     "MELROController": "melro_gym.wrappers",
     "PlanConfig": "melro_gym.planning",
     "PlanResult": "melro_gym.planning",
@@ -43,6 +45,7 @@ __all__ = [
     "Agent",
     "CheckpointError",
     "ControlLoop",
+    "EntropyAudit",
     "MELROController",
     "PlanConfig",
     "PlanResult",
