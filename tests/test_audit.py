@@ -13,7 +13,13 @@ from toys import tiny_agent
 
 from melro_gym import EntropyAudit, MELROController, VectorMELROController
 
-TINY: dict[str, Any] = {"planned_steps": 1, "policy_steps": 0, "directions": 2, "top_directions": 1, "optimise_steps": 1}
+TINY: dict[str, Any] = {
+    "planned_steps": 1,
+    "policy_steps": 0,
+    "directions": 2,
+    "top_directions": 1,
+    "optimise_steps": 1,
+}
 
 
 @pytest.fixture(scope="module")
