@@ -36,9 +36,13 @@ def begin(
     config: PlanConfig,
     proposal: Float[Array | np.ndarray, " A"] | None = None,
     committed: ActionDistribution | None = None,
+    previous: ActionDistribution | None = None,
 ) -> tuple[Progress, PlanResult]:
-    """Start a decision; its result so far is the base policy's plan. Arguments as those of `melro_gym.plan`."""
-    search = begin_search(agent, obs, key, config, proposal, committed)
+    """Start a decision; its result so far is the base policy's plan, or the shifted one where that scores above it.
+
+    Arguments as those of `melro_gym.plan`.
+    """
+    search = begin_search(agent, obs, key, config, proposal, committed, previous)
     base = search.base.vector()
     value = score_points(agent, search, base[None], config)[0]
     progress = Progress(
@@ -50,7 +54,16 @@ def begin(
         base_value=value,
         improved=jnp.zeros((), bool),
     )
-    return progress, conclude(agent, search, base, value, value, jnp.zeros((), bool))
+    if search.shifted is not None:
+        shifted = score_points(agent, search, search.shifted[None], config)[0]
+        better = jnp.logical_and(config.guard, shifted > value)
+        progress = progress._replace(
+            best=jnp.where(better, search.shifted, base),
+            best_value=jnp.where(better, shifted, progress.best_value),
+            improved=better,
+        )
+        value = jnp.where(better, shifted, value)
+    return progress, conclude(agent, search, progress.best, value, progress.base_value, jnp.zeros((), bool))
 
 
 def improve(

@@ -47,6 +47,8 @@ class Search(NamedTuple):
     start: Float[Array, "L D"]
     step_keys: PRNGKeyArray
     action_noise: Float[Array, " A"]
+    shifted: Float[Array, "L D"] | None
+    """The last decision's plan, one step on."""
 
 
 def plan(
@@ -56,6 +58,7 @@ def plan(
     config: PlanConfig,
     proposal: Float[Array | np.ndarray, " A"] | None = None,
     committed: ActionDistribution | None = None,
+    previous: ActionDistribution | None = None,
 ) -> PlanResult:
     """Plan one decision from one raw observation (Algorithm 2, lines 4-10). Pure; works under `jit` and `vmap`.
 
@@ -70,8 +73,11 @@ def plan(
         proposal: mean of the first planned action in the warm start, in [-1, 1]; None takes the base policy's.
         committed: actions already given that take effect before this one, oldest first, leaves `(K, A)`: the plan
             starts from the state to which the model says they lead. Not in the paper.
+        previous: the last decision's plan, leaves `(L, A)`, or NaN where there is none. Moved on by one step it is one
+            more candidate, and the search starts from it where it scores above the base policy's plan. Not in the
+            paper.
     """
-    search = begin_search(agent, obs, key, config, proposal, committed)
+    search = begin_search(agent, obs, key, config, proposal, committed, previous)
     point = search.start
     if config.optimise_steps > 0:
         optimiser, step = _optimiser_step(agent, search, config)
@@ -80,10 +86,17 @@ def plan(
             return step(*carry, step_key), None
 
         (point, _), _ = jax.lax.scan(scanned, (point, optimiser.init(point)), search.step_keys)
-    values = score_points(agent, search, jnp.stack([search.base.vector(), point]), config)
-    guarded = jnp.logical_and(config.guard, ~(values[1] >= values[0]))
-    chosen = jnp.where(guarded, search.base.vector(), point)
-    return conclude(agent, search, chosen, jnp.where(guarded, values[0], values[1]), values[0], guarded)
+    points = jnp.stack([search.base.vector(), point])
+    if search.shifted is not None:
+        points = jnp.concatenate([points, search.shifted[None]])
+    values = score_points(agent, search, points, config)
+    chosen, value = points[1], values[1]
+    if search.shifted is not None:
+        better = jnp.logical_and(config.guard, values[2] > value)
+        chosen, value = jnp.where(better, points[2], chosen), jnp.where(better, values[2], value)
+    guarded = jnp.logical_and(config.guard, ~(value >= values[0]))
+    chosen, value = jnp.where(guarded, points[0], chosen), jnp.where(guarded, values[0], value)
+    return conclude(agent, search, chosen, value, values[0], guarded)
 
 
 def begin_search(
@@ -93,6 +106,7 @@ def begin_search(
     config: PlanConfig,
     proposal: Float[Array | np.ndarray, " A"] | None = None,
     committed: ActionDistribution | None = None,
+    previous: ActionDistribution | None = None,
 ) -> Search:
     """Warm start and random numbers of one decision (Algorithm 2, lines 4-5); arguments as those of `plan`."""
     noise_key, start_key, search_key, action_key = jr.split(key, 4)
@@ -104,19 +118,24 @@ def begin_search(
     if proposal is not None:
         base = base._replace(mean=base.mean.at[0].set(proposal))
     actions = base.mean.shape[-1]
-    start = base.vector()
-    if config.optimise_steps > 0:
-        jitter = jr.uniform(start_key, start.shape, minval=-1.0, maxval=1.0)
-        start = _project(agent, start + config.warm_start_noise * jitter)
-    return Search(
+    search = Search(
         state=state,
         arrived=arrived,
         base=base,
         noise=jr.normal(noise_key, (config.rollouts, config.planned_steps + config.policy_steps + 1, actions)),
-        start=start,
+        start=base.vector(),
         step_keys=jr.split(search_key, max(config.optimise_steps, 1)),
         action_noise=jnp.zeros(actions) if config.deterministic else jr.normal(action_key, (actions,)),
+        shifted=None,
     )
+    if previous is not None:
+        shifted = jnp.concatenate([previous.vector()[1:], search.start[-1:]])
+        values = score_points(agent, search, jnp.stack([search.start, shifted]), config)
+        search = search._replace(shifted=shifted, start=jnp.where(values[1] > values[0], shifted, search.start))
+    if config.optimise_steps > 0:
+        jitter = jr.uniform(start_key, search.start.shape, minval=-1.0, maxval=1.0)
+        search = search._replace(start=_project(agent, search.start + config.warm_start_noise * jitter))
+    return search
 
 
 def improve_point(

@@ -17,7 +17,7 @@ from melro_gym.models import ActionDistribution, Agent
 from melro_gym.planning import PlanConfig, PlanResult, anytime, plan
 
 Rows = Array | np.ndarray
-Committed = tuple[Rows, Rows] | None
+Given = tuple[Rows, Rows] | None
 
 
 def key_rows(seeds: list[int]) -> np.ndarray:
@@ -31,28 +31,32 @@ def split_stream(stream: np.ndarray, count: int) -> np.ndarray:
 
 
 def _plan(
-    agent: Agent, obs: Rows, stream: Rows, config: PlanConfig, proposal: Rows | None, committed: Committed
+    agent: Agent, obs: Rows, stream: Rows, config: PlanConfig, proposal: Rows | None, committed: Given, previous: Given
 ) -> tuple[Array, PlanResult]:
     following, key = jr.split(jr.wrap_key_data(jnp.asarray(stream)))
-    return jr.key_data(following), plan(agent, obs, key, config, proposal, _given(committed))
+    return jr.key_data(following), plan(
+        agent, obs, key, config, proposal, _distribution(committed), _distribution(previous)
+    )
 
 
 def _begin(
-    agent: Agent, obs: Rows, stream: Rows, config: PlanConfig, proposal: Rows | None, committed: Committed
+    agent: Agent, obs: Rows, stream: Rows, config: PlanConfig, proposal: Rows | None, committed: Given, previous: Given
 ) -> tuple[Array, tuple[anytime.Progress, PlanResult]]:
     following, key = jr.split(jr.wrap_key_data(jnp.asarray(stream)))
-    return jr.key_data(following), anytime.begin(agent, obs, key, config, proposal, _given(committed))
+    return jr.key_data(following), anytime.begin(
+        agent, obs, key, config, proposal, _distribution(committed), _distribution(previous)
+    )
 
 
-def _given(committed: Committed) -> ActionDistribution | None:
-    return None if committed is None else ActionDistribution(jnp.asarray(committed[0]), jnp.asarray(committed[1]))
+def _distribution(rows: Given) -> ActionDistribution | None:
+    return None if rows is None else ActionDistribution(jnp.asarray(rows[0]), jnp.asarray(rows[1]))
 
 
 def _base(agent: Agent, obs: Rows) -> ActionDistribution:
     return agent(obs)
 
 
-_START_AXES = (None, 0, 0, None, 0, 0)
+_START_AXES = (None, 0, 0, None, 0, 0, 0)
 
 plan_batch = eqx.filter_jit(jax.vmap(plan, in_axes=(None, 0, 0, None)))
 plan_single = eqx.filter_jit(_plan)

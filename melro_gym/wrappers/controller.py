@@ -65,6 +65,8 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         chunk_steps: optimisation steps between two looks at the clock, with a deadline.
         latency_steps: steps from an action to its effect. The plan starts from the state that the model predicts for
             then; before the first action, those closest to zero are taken to be in effect.
+        shift_plan: whether the last plan, moved on by one step, is one more candidate, and the start of the search
+            where it scores above the base policy's plan. Not in the paper.
         seed: seeds the planner until `reset(seed=...)` does.
 
     Raises:
@@ -101,6 +103,7 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         deadline: float | int | None = Options.deadline,
         chunk_steps: int = Options.chunk_steps,
         latency_steps: int = Options.latency_steps,
+        shift_plan: bool = Options.shift_plan,
         seed: int | None = None,
     ):
         given = {name: value for name, value in locals().items() if name not in ("self", "env")}

@@ -31,7 +31,7 @@ class AnytimePlanner:
         """Plan in chunks for as long as the next one should end before `limit`, going by the last ones.
 
         Args:
-            inputs: observation, random stream, proposal, committed actions.
+            inputs: observation, random stream, proposal, committed actions, previous plan.
             config: settings.
             limit: when to be done, by `clock`.
             chunk_steps: optimisation steps per chunk.
@@ -40,9 +40,9 @@ class AnytimePlanner:
         Returns:
             Next stream and result; steps done; whether the deadline ended the search.
         """
-        obs, stream, proposal, given = inputs
+        obs, stream, proposal, given, previous = inputs
         self._compile_once(inputs, config)
-        stream, (progress, result) = self._begin(self._agent, obs, stream, config, proposal, given)
+        stream, (progress, result) = self._begin(self._agent, obs, stream, config, proposal, given, previous)
         jax.block_until_ready(result)
         done, total = 0, config.optimise_steps
         while done < total:
@@ -61,10 +61,10 @@ class AnytimePlanner:
 
     def _compile_once(self, inputs: Any, config: PlanConfig) -> None:
         """Compile before the first chunk is timed."""
-        obs, stream, proposal, given = inputs
+        obs, stream, proposal, given, previous = inputs
         kind = (jax.tree.structure(config), proposal is None)
         if kind not in self._ready:
-            progress = self._begin(self._agent, obs, stream, config, proposal, given)[1][0]
+            progress = self._begin(self._agent, obs, stream, config, proposal, given, previous)[1][0]
             jax.block_until_ready(self._improve(self._agent, progress, _count(0), _count(0), config))
             self._ready.add(kind)
 

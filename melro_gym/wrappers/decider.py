@@ -19,9 +19,8 @@ from melro_gym.planning import PlanConfig, PlanResult
 from melro_gym.wrappers import compiled
 from melro_gym.wrappers.checks import check_observation
 from melro_gym.wrappers.deadline import AnytimePlanner
+from melro_gym.wrappers.report import decision_report
 from melro_gym.wrappers.settings import Options
-
-_ENTROPY_CONSTANT = 0.5 * np.log(2.0 * np.pi * np.e)
 
 
 @dataclass
@@ -68,6 +67,7 @@ class Decider:
         self._last = np.tile(self._rest, (rows, 1))
         self._given = (np.zeros((rows, steps, actions), np.float32), np.zeros((rows, steps, actions), np.float32))
         self._mean, self._std = np.asarray(agent.normaliser.mean), np.asarray(agent.normaliser.std)
+        self._plans = (np.zeros((rows, 0, actions)), np.zeros((rows, 0, actions)))
         self._predicted = np.full((rows, len(self._mean)), np.nan, np.float32)
         self.anytime = AnytimePlanner(agent, single=single)
         self.clear(np.ones(rows, bool))
@@ -78,6 +78,8 @@ class Decider:
         self._given[0][rows] = self._normalised(self._rest)
         self._given[1][rows] = self.agent.config.min_std
         self._predicted[rows] = np.nan
+        for plans in self._plans:
+            plans[rows] = np.nan
 
     def decide(self, observations: Any, proposals: Any, active: np.ndarray, config: PlanConfig) -> Decision:
         """Plan all rows; only the masked ones count: the others' streams and given actions stay.
@@ -93,7 +95,7 @@ class Decider:
         actions, failure = self._actions(obs, result, failure, active)
         self.streams = np.where(active[:, None], streams, self.streams)
         failed = failure != ""
-        report = self._report(result, actions, failed, config)
+        report = decision_report(result, self._normalised(actions), failed, config)
         seconds = self.clock() - started
         report |= {
             "plan_ms": np.full(len(obs), seconds * 1e3),
@@ -130,13 +132,14 @@ class Decider:
         """Compile all that a decision with these settings may call, and leave no trace."""
         rows, streams, counters, last = len(self.streams), self.streams, self.counters, self._last.copy()
         given = (self._given[0].copy(), self._given[1].copy())
+        plans = self._plans
         zeros = np.zeros((rows, len(self._mean)), np.float32)
         if self.options.on_failure == "base" and proposal:
             compiled.base_rows(self.agent, zeros)
         for _ in range(1 if self.options.deadline is None else 2):
             self.counters = Counters()
             self.decide(zeros, np.zeros_like(self._last) if proposal else None, np.ones(rows, bool), config)
-        self.streams, self.counters, self._last, self._given = streams, counters, last, given
+        self.streams, self.counters, self._last, self._given, self._plans = streams, counters, last, given, plans
         self._predicted[:] = np.nan
 
     def to_env(self, actions: Any) -> np.ndarray:
@@ -201,13 +204,15 @@ class Decider:
     ) -> tuple[np.ndarray, PlanResult, int, bool]:
         """Next streams, plans, steps done, and whether the deadline decided."""
         given = self._given if self.options.latency_steps else None
-        inputs = (obs, self.streams, proposals, given)
+        previous = self._previous(config) if self.options.shift_plan else None
+        inputs: Any = (obs, self.streams, proposals, given, previous)
         if self._single:
-            first = None if given is None else (given[0][0], given[1][0])
-            inputs = (obs[0], self.streams[0], None if proposals is None else proposals[0], first)
+            queues = [None if pair is None else (pair[0][0], pair[1][0]) for pair in (given, previous)]
+            inputs = (obs[0], self.streams[0], None if proposals is None else proposals[0], *queues)
         if self.options.deadline is None:
             call = compiled.plan_single if self._single else compiled.plan_rows
-            pair = call(self.agent, inputs[0], inputs[1], config, inputs[2], inputs[3])
+            row, stream, *rest = inputs
+            pair = call(self.agent, row, stream, config, *rest)
             steps, hit = config.optimise_steps, False
         else:
             limit = started + self.options.deadline
@@ -216,6 +221,13 @@ class Decider:
         arrays = [np.asarray(leaf)[None] if self._single else np.asarray(leaf) for leaf in leaves]
         streams, result = jax.tree.unflatten(structure, arrays)
         return streams, result, steps, hit
+
+    def _previous(self, config: PlanConfig) -> tuple[np.ndarray, np.ndarray]:
+        """The last plans, NaN in rows that have none."""
+        shape = (len(self.streams), config.planned_steps, self._last.shape[1])
+        if self._plans[0].shape != shape:
+            self._plans = (np.full(shape, np.nan, np.float32), np.full(shape, np.nan, np.float32))
+        return self._plans
 
     def _actions(
         self, obs: np.ndarray, result: PlanResult, failure: np.ndarray, active: np.ndarray
@@ -239,35 +251,17 @@ class Decider:
         safe = np.where(usable[:, None], self.to_env(np.nan_to_num(base)), self._last)
         return np.where((failure != "")[:, None], safe, actions).astype(self._box.dtype), failure
 
-    def _report(
-        self, result: PlanResult, actions: np.ndarray, failed: np.ndarray, config: PlanConfig
-    ) -> dict[str, np.ndarray]:
-        mean, std = result.plan.mean[:, 0], result.plan.std[:, 0]
-        report = {
-            "mean": mean,
-            "std": std,
-            "base_mean": result.base.mean[:, 0],
-            "base_std": result.base.std[:, 0],
-            "entropy": np.sum(np.log(np.maximum(std, 1e-30)) + _ENTROPY_CONSTANT, axis=1),
-            "value": result.value,
-            "base_value": result.base_value,
-        }
-        if failed.any():
-            normalised = self._normalised(actions)
-            for name, rows in report.items():
-                report[name] = np.where(failed[:, None] if rows.ndim == 2 else failed, np.nan, rows)
-            report["mean"] = np.where(failed[:, None], normalised, mean)
-        report["clipped_fraction"] = np.mean(np.abs(result.action) >= 1.0, axis=1)
-        report["guarded"] = result.guarded
-        report["entropy_weight"] = np.full(len(mean), np.asarray(config.entropy_weight))
-        report["deterministic"] = np.full(len(mean), config.deterministic)
-        return report
-
     def _remember(self, result: PlanResult, actions: np.ndarray, failed: np.ndarray, active: np.ndarray) -> None:
         """Keep what the next decision needs: the actions given, and what the model expects of them."""
         self._last = np.where(active[:, None], actions, self._last).astype(self._box.dtype)
         valid = (active & ~failed)[:, None]
         self._predicted = np.where(valid, result.predicted, np.nan).astype(np.float32)
+        if self.options.shift_plan:
+            keep = active[:, None, None]
+            fresh = [np.where(failed[:, None, None], np.nan, part) for part in result.plan]
+            pairs = zip(fresh, self._plans, strict=True)
+            mean, std = (np.where(keep, new, old).astype(np.float32) for new, old in pairs)
+            self._plans = (mean, std)
         if not self.options.latency_steps:
             return
         sampled = self.agent.config.model_input == "action"

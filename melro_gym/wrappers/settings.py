@@ -25,6 +25,7 @@ class Options:
     deadline: float | int | None = None
     chunk_steps: int = 2
     latency_steps: int = 0
+    shift_plan: bool = False
 
     def __post_init__(self) -> None:
         check_choice("warm_start", self.warm_start, WARM_STARTS)

@@ -178,3 +178,21 @@ def test_plans_stay_in_bounds_for_any_input(obs, seed, step_size, std):
 def test_settings_out_of_range_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         PlanConfig(**wrong)
+
+
+def test_a_better_previous_plan_is_kept_and_a_missing_one_changes_nothing():
+    """With no search, the best of base and shifted plan is executed; the optimum was found before, one step ago."""
+    agent, horizon = _noise_free_linear_agent(), {**SMALL, "planned_steps": 3, "deterministic": True}
+    search = PlanConfig(**horizon, optimise_steps=150, optimiser="gradient", step_size=0.02, discount=1.0)
+    still = PlanConfig(**horizon, optimise_steps=0, discount=1.0)
+    before = jitted(agent, OBS, jr.key(0), search)
+    after = OBS + 0.5 * np.asarray(before.action)
+    kept = jitted(agent, after, jr.key(1), still, None, None, before.plan)
+    np.testing.assert_array_equal(kept.plan.mean[:2], before.plan.mean[1:])
+    assert kept.value > kept.base_value
+    missing = jax.tree.map(lambda leaf: leaf * jnp.nan, before.plan)
+    for config in (still, search):
+        plain = jitted(agent, after, jr.key(1), config)
+        other = jitted(agent, after, jr.key(1), config, None, None, missing)
+        np.testing.assert_allclose(plain.action, other.action, atol=1e-5)
+        assert jnp.isfinite(other.value)

@@ -200,3 +200,18 @@ def test_warming_up_leaves_no_trace(agent):
     second.warmup()
     assert second.counters.decisions == 1
     np.testing.assert_array_equal(first.act(OBS), second.act(OBS))
+
+
+@pytest.mark.parametrize("deadline", [None, 60.0])
+def test_a_shifted_plan_can_only_raise_the_predicted_return_without_a_search(agent, deadline):
+    env = _controller(agent, shift_plan=True, deadline=deadline)
+    env.reset(seed=0)
+    env.step(None)
+    plan_before = [part.copy() for part in env._decider._plans]
+    env.config = PlanConfig(**{**TINY, "optimise_steps": 0})
+    report = env.step(None)[4]["melro"]
+    assert report["value"] >= report["base_value"]
+    if report["value"] > report["base_value"]:
+        np.testing.assert_array_equal(report["mean"], plan_before[0][0, 1])
+    env.forget()
+    assert env.act(OBS) == pytest.approx(np.asarray(agent(OBS).mean), rel=1e-5)
