@@ -33,7 +33,7 @@ class PlanConfig(eqx.Module):
     optimise_steps: int = eqx.field(static=True, default=10)
     """`D`: optimisation steps per decision; 0 leaves the base policy."""
     rollouts: int = eqx.field(static=True, default=1)
-    """Noise sequences per candidate, the same for all candidates (the paper's `n_parallel_rollouts`)."""
+    """Noise sequences per candidate, the same for all (the paper's `n_parallel_rollouts`); 0 scores by the means."""
     optimiser: str = eqx.field(static=True, default="ars")
     """`ars`, `gradient`, `mppi` or `cem`."""
     deterministic: bool = eqx.field(static=True, default=False)
@@ -64,7 +64,7 @@ class PlanConfig(eqx.Module):
             ("directions", 1),
             ("top_directions", 1),
             ("optimise_steps", 0),
-            ("rollouts", 1),
+            ("rollouts", 0),
         ):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < low:

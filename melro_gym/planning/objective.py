@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import jax.random as jr
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from melro_gym.models import ActionDistribution, Agent
 from melro_gym.planning.config import PlanConfig
@@ -57,6 +58,19 @@ def rollout_return(
     powers = config.discount ** jnp.arange(steps + config.policy_steps + 1, dtype=jnp.float32)
     tail_weights = jnp.ones_like(tail_rewards) if config.paper_discount else powers[steps:-1]
     return jnp.sum(powers[:steps] * rewards) + jnp.sum(tail_weights * tail_rewards) + powers[-1] * value
+
+
+def scoring_noise(key: PRNGKeyArray, action_size: int, config: PlanConfig) -> Float[Array, "R steps A"]:
+    """Noise sequences of the candidates, the same for all: `config.rollouts` of them, in pairs of opposite sign.
+
+    With `rollouts=0` there is one sequence of zeros: candidates are scored by their means. A single sequence would let
+    the search shift the means against the very noise that it was scored with, which the executed action does not meet.
+    """
+    shape = (config.planned_steps + config.policy_steps + 1, action_size)
+    if config.rollouts == 0:
+        return jnp.zeros((1, *shape))
+    half = jr.normal(key, (-(-config.rollouts // 2), *shape))
+    return jnp.concatenate([half, -half])[: config.rollouts]
 
 
 def kl_divergence(plan: ActionDistribution, reference: ActionDistribution) -> Float[Array, ""]:

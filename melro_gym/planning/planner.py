@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from melro_gym.models import ActionDistribution, Agent
 from melro_gym.planning.config import PlanConfig
-from melro_gym.planning.objective import base_plan, plan_objective
+from melro_gym.planning.objective import base_plan, plan_objective, scoring_noise
 from melro_gym.planning.optimisers import AbstractPlanOptimiser, make_optimiser
 
 
@@ -122,7 +122,7 @@ def begin_search(
         state=state,
         arrived=arrived,
         base=base,
-        noise=jr.normal(noise_key, (config.rollouts, config.planned_steps + config.policy_steps + 1, actions)),
+        noise=scoring_noise(noise_key, actions, config),
         start=base.vector(),
         step_keys=jr.split(search_key, max(config.optimise_steps, 1)),
         action_noise=jnp.zeros(actions) if config.deterministic else jr.normal(action_key, (actions,)),

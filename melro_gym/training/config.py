@@ -78,7 +78,7 @@ class TrainConfig:
     """Weight of the gradient-norm regulariser (eta of Eq. 14); 0 leaves its Hessian-vector product out."""
     target_rate: float = 0.02
     """Step of the target critic towards the critic per update; 1 bootstraps from the critic itself (the paper)."""
-    average_rate: float = 0.01
+    average_rate: float = 1.0
     """Step per round of the moving average that is evaluated and saved; 1 saves the latest networks."""
     paper_index: bool = False
     """Bootstrap with Eq. 11's literal time index."""

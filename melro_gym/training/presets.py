@@ -23,7 +23,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "emission_variance": 0.01,
         "conservativity": 0.05,
         "target_rate": 1.0,
-        "average_rate": 1.0,
     },
 }
 

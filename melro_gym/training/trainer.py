@@ -11,6 +11,7 @@ from typing import Any
 
 import equinox as eqx
 import gymnasium as gym
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -21,7 +22,7 @@ from melro_gym.models import Agent, Normaliser
 from melro_gym.training.collect import Collector, base_policy
 from melro_gym.training.config import TrainConfig
 from melro_gym.training.losses import Window
-from melro_gym.training.replay import Replay
+from melro_gym.training.replay import Replay, Transition
 from melro_gym.training.run import (
     STATE_FILE,
     Run,
@@ -99,11 +100,13 @@ def _start(config: TrainConfig, env: gym.Env[Any, Any]) -> Run:
 
 def _windows(config: TrainConfig, agent: Agent, replay: Replay, rng: np.random.Generator) -> Window:
     rows = replay.sample_windows(rng, (config.model_updates, config.model_batch), config.model_window)
-    if agent.config.model_input == "action":
-        controls = rows.action
-    else:
-        controls = np.concatenate([rows.mean, rows.std], -1)
+    controls = control_rows(agent, rows)
     return Window(*map(jnp.asarray, (rows.obs, controls, rows.reward, rows.next_obs)))
+
+
+def control_rows(agent: Agent, rows: Transition) -> np.ndarray:
+    """What the agent's models see of stored actions, `(..., C)`."""
+    return rows.action if agent.config.model_input == "action" else np.concatenate([rows.mean, rows.std], -1)
 
 
 def _round(run: Run) -> tuple[Run, dict[str, float]]:
@@ -183,7 +186,7 @@ def _score(numbers: dict[str, Any]) -> float:
 
 def _keep(run: Run, numbers: dict[str, Any], folder: Path, best: float) -> float:
     """Write the last agent, the best agent where this is it, and a line of the curve."""
-    agent = _with_result(run.learner.average, numbers)
+    agent = _with_result(run.learner.average, run.replay, numbers)
     save_agent(folder / "last.safetensors", agent)
     if _score(numbers) > best:
         save_agent(folder / "best.safetensors", agent)
@@ -192,7 +195,17 @@ def _keep(run: Run, numbers: dict[str, Any], folder: Path, best: float) -> float
     return max(best, _score(numbers))
 
 
-def _with_result(agent: Agent, numbers: dict[str, float]) -> Agent:
+def _with_result(agent: Agent, replay: Replay, numbers: dict[str, Any]) -> Agent:
     kept = {name: numbers[name] for name in ("env_steps", "minutes", "eval/mean", "eval/sample")}
     mode = "mean" if numbers["eval/mean"] >= numbers["eval/sample"] else "sample"
-    return agent.with_metadata({**agent.metadata, "result": kept, "action_mode": mode})
+    facts = {"result": kept, "action_mode": mode, "one_step_error": latest_error(agent, replay)}
+    return agent.with_metadata({**agent.metadata, **facts})
+
+
+def latest_error(agent: Agent, replay: Replay, rows: int = 2000) -> list[float]:
+    """Root mean square of the model's one-step error in each state entry, `(S,)`, over the latest rows."""
+    latest = Transition(*(column[-rows:] for column in replay.rows))
+    controls = control_rows(agent, latest)
+    predicted = jax.vmap(agent.world_model.step)(agent.normaliser(latest.obs), jnp.asarray(controls))
+    errors = np.asarray(predicted) - np.asarray(agent.normaliser(latest.next_obs))
+    return [float(f"{value:.4g}") for value in np.sqrt(np.mean(np.square(errors), axis=0))]

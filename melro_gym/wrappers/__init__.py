@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from melro_gym.wrappers.actuators import DisabledActuators, DroppedActions, RepeatedAction, StuckActions
+    from melro_gym.wrappers.auto_entropy import AutoEntropyWeight
     from melro_gym.wrappers.combined import RWRL_CHALLENGES, disturb, rwrl_challenge
     from melro_gym.wrappers.controller import MELROController
     from melro_gym.wrappers.delays import DelayedAction, DelayedObservation, DelayedReward
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from melro_gym.wrappers.vector import VectorMELROController
 
 _EXPORTS = {
+    "AutoEntropyWeight": "auto_entropy",
     "DelayedAction": "delays",
     "DelayedObservation": "delays",
     "DelayedReward": "delays",
@@ -41,6 +43,7 @@ _EXPORTS = {
 
 __all__ = [
     "RWRL_CHALLENGES",
+    "AutoEntropyWeight",
     "DelayedAction",
     "DelayedObservation",
     "DelayedReward",

@@ -1,0 +1,117 @@
+"""How much of each commanded action arrives: estimated from what the model did not predict, and planned with.
+
+A damaged or weak actuator is a change that the learned model can express: its action has less effect. Writing `g` for
+the actuators' effectiveness (1 for healthy, 0 for dead), the next state is `f(s, g a)`. Around `g = 1` the model's
+one-step error is `J diag(a) (g - 1)` with `J` the model's Jacobian in the action, so `g` follows from recursive least
+squares with forgetting (Ljung 1999, ch. 11). This is not in Bok et al. 2025.
+
+`S` state size, `A` actions.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from melro_gym.models import Agent, Critic, WorldModel
+
+FORGETTING = 0.99
+"""Weight of the past per step: about 100 decisions count."""
+PRIOR_STRENGTH = 30.0
+"""How many unit regressors of evidence it takes to move half-way from healthy to what the evidence says."""
+DEFAULT_ERROR = 0.3
+"""One-step error of a model whose agent does not record it, in standard deviations of the observation."""
+
+
+class ScaledWorldModel(eqx.Module):
+    """A world model whose controls lose part of their effect before they arrive."""
+
+    model: WorldModel
+    scale: Float[Array, " C"]
+
+    def step(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, " S"]:
+        """Mean of the next state."""
+        return self.model.step(state, self.scale * control)
+
+    def reward(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
+        """Mean of the reward."""
+        return self.model.reward(state, self.scale * control)
+
+
+class ScaledCritic(eqx.Module):
+    """A critic of actions that lose part of their effect."""
+
+    critic: Critic
+    scale: Float[Array, " C"]
+
+    def __call__(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
+        """Value of an action in a state."""
+        return self.critic(state, self.scale * control)
+
+
+def with_effectiveness(agent: Agent, effectiveness: Float[Array | np.ndarray, " A"]) -> Agent:
+    """The agent as it would be if its actuators had this effectiveness; the policy is unchanged."""
+    scale = jnp.asarray(effectiveness)
+    if agent.config.model_input == "distribution":
+        scale = jnp.concatenate([scale, scale])
+    parts = ScaledWorldModel(agent.world_model, scale), ScaledCritic(agent.critic, scale)
+    return eqx.tree_at(lambda tree: (tree.world_model, tree.critic), agent, parts)
+
+
+class Evidence(NamedTuple):
+    """Sums of the least-squares problem for `g - 1`."""
+
+    precision: Float[Array | np.ndarray, "A A"]
+    moment: Float[Array | np.ndarray, " A"]
+
+
+def no_evidence(action_size: int) -> Evidence:
+    """Nothing observed yet."""
+    return Evidence(jnp.zeros((action_size, action_size)), jnp.zeros(action_size))
+
+
+def one_step_error(agent: Agent) -> np.ndarray:
+    """The nominal model error of each state entry, `(S,)`: what the agent's metadata records, or `DEFAULT_ERROR`."""
+    recorded = agent.metadata.get("one_step_error")
+    return np.full(agent.config.obs_size, DEFAULT_ERROR, np.float32) if recorded is None else np.float32(recorded)
+
+
+def observe(
+    agent: Agent,
+    evidence: Evidence,
+    obs: Float[Array | np.ndarray, " S"],
+    action: Float[Array | np.ndarray, " A"],
+    next_obs: Float[Array | np.ndarray, " S"],
+    error: Float[Array | np.ndarray, " S"],
+) -> Evidence:
+    """Evidence after one more step: `action` (normalised) was executed at `obs` and led to `next_obs`.
+
+    `error` weighs the entries of the state: those that the model predicts well say more.
+    """
+    state, reached, given = agent.normaliser(obs), agent.normaliser(next_obs), jnp.asarray(action)
+
+    def predict(effectiveness: Float[Array, " A"]) -> Float[Array, " S"]:
+        control = effectiveness * given
+        if agent.config.model_input == "distribution":
+            control = jnp.concatenate([control, jnp.full_like(control, agent.config.min_std)])
+        return agent.world_model.step(state, control) / jnp.asarray(error)
+
+    healthy = jnp.ones_like(given)
+    jacobian = jax.jacfwd(predict)(healthy)
+    residual = reached / jnp.asarray(error) - predict(healthy)
+    return Evidence(
+        FORGETTING * jnp.asarray(evidence.precision) + jacobian.T @ jacobian,
+        FORGETTING * jnp.asarray(evidence.moment) + jacobian.T @ residual,
+    )
+
+
+def estimate(evidence: Evidence) -> Float[Array, " A"]:
+    """Effectiveness of each actuator in [0, 1]: least squares with a prior on health."""
+    precision = jnp.asarray(evidence.precision)
+    shift = jnp.linalg.solve(precision + PRIOR_STRENGTH * jnp.eye(len(precision)), jnp.asarray(evidence.moment))
+    return jnp.clip(1.0 + shift, 0.0, 1.0)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from toys import linear_agent, tiny_agent
+
+from melro_gym.models import ActionDistribution
+from melro_gym.planning.effectiveness import PRIOR_STRENGTH, estimate, no_evidence, observe, with_effectiveness
+
+_observe = eqx.filter_jit(observe)
+
+
+def _after(agent, effectiveness, steps):
+    """Evidence from random actions in the agent's own linear world, `s' = s + g a / 2`."""
+    rng, evidence, error = np.random.default_rng(0), no_evidence(2), np.full(2, 0.1, np.float32)
+    for _ in range(steps):
+        obs, action = rng.normal(size=(2, 2)).astype(np.float32)
+        following = obs + 0.5 * np.asarray(effectiveness, np.float32) * action
+        evidence = _observe(agent, evidence, obs, action, following, error)
+    return evidence
+
+
+@pytest.mark.parametrize("effectiveness", [(1.0, 1.0), (0.0, 1.0), (0.4, 0.7)])
+def test_the_effectiveness_of_a_linear_world_is_found(effectiveness):
+    np.testing.assert_allclose(estimate(_after(linear_agent(), effectiveness, 100)), effectiveness, atol=0.03)
+
+
+def test_without_evidence_all_actuators_are_healthy():
+    np.testing.assert_array_equal(estimate(no_evidence(3)), [1.0, 1.0, 1.0])
+
+
+def test_evidence_equals_a_numpy_least_squares_with_forgetting():
+    rng, evidence = np.random.default_rng(1), no_evidence(2)
+    precision, moment = np.zeros((2, 2)), np.zeros(2)
+    for _ in range(5):
+        obs, action, following = rng.normal(size=(3, 2)).astype(np.float32)
+        evidence = _observe(linear_agent(), evidence, obs, action, following, np.full(2, 0.2, np.float32))
+        jacobian = np.diag(0.5 * action) / 0.2
+        residual = (following - obs - 0.5 * action) / 0.2
+        precision = 0.99 * precision + jacobian.T @ jacobian
+        moment = 0.99 * moment + jacobian.T @ residual
+    expected = np.clip(1.0 + np.linalg.solve(precision + PRIOR_STRENGTH * np.eye(2), moment), 0.0, 1.0)
+    np.testing.assert_allclose(estimate(evidence), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("model_input", ["action", "distribution"])
+def test_a_dead_actuator_has_no_effect_on_the_scaled_agents_model_and_critic(model_input):
+    agent = with_effectiveness(tiny_agent(model_input), np.array([0.0, 1.0], np.float32))
+    state = jnp.array([0.1, 0.2, 0.3])
+    values = []
+    for first in (-0.9, 0.9):
+        control = agent.encode(ActionDistribution(jnp.array([first, 0.3]), jnp.array([0.1, 0.1])), jnp.zeros(2))
+        values.append([*agent.world_model.step(state, control), agent.critic(state, control)])
+    np.testing.assert_array_equal(*values)
+
+
+def test_a_healthy_agent_is_unchanged():
+    plain, scaled = tiny_agent(), with_effectiveness(tiny_agent(), np.ones(2, np.float32))
+    state, control = jnp.array([0.1, 0.2, 0.3]), jnp.array([0.5, -0.5])
+    np.testing.assert_array_equal(plain.world_model.step(state, control), scaled.world_model.step(state, control))
