@@ -96,7 +96,7 @@ class Evaluate:
     agent: str = "walker-walk"
     """Name of a shipped agent, or a file."""
     method: tuple[str, ...] = ("base-mean", "base-sample", "melro")
-    """Among base-mean, base-sample, melro."""
+    """Among base-mean, base-sample, melro, melro-fixed (without the estimate of the actuators)."""
     episodes: int = 50
     """Episodes per cell."""
     seed: int = 0

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import jax
-import jax.numpy as jnp
-import jax.random as jr
+import gymnasium as gym
 import numpy as np
 
 from melro_gym.evaluation.rollouts import Controller
 from melro_gym.models import Agent
 from melro_gym.planning import PlanConfig
 from melro_gym.training.collect import base_policy
-from melro_gym.wrappers.controller import plan_batch
+from melro_gym.wrappers.compiled import key_rows
+from melro_gym.wrappers.decider import Decider
+from melro_gym.wrappers.settings import Options
 
-METHODS = ("base-mean", "base-sample", "melro")
+METHODS = ("base-mean", "base-sample", "melro", "melro-fixed")
 
 
 def base_controller(agent: Agent, *, sample: bool, seed: int) -> Controller:
@@ -29,18 +29,13 @@ def base_controller(agent: Agent, *, sample: bool, seed: int) -> Controller:
     return decide
 
 
-def melro_controller(agent: Agent, config: PlanConfig, seeds: Sequence[int]) -> Controller:
-    """The planner; row `i` draws from the stream of `seeds[i]`, whatever the other rows are."""
-    keys = jax.vmap(jr.key)(jnp.asarray(seeds, jnp.uint32))
-    step = 0
-
-    def decide(obs: np.ndarray) -> np.ndarray:
-        nonlocal step
-        current = jax.vmap(jr.fold_in, in_axes=(0, None))(keys, step)
-        step += 1
-        return np.asarray(plan_batch(agent, obs, current, config).action)
-
-    return decide
+def melro_controller(agent: Agent, config: PlanConfig, seeds: Sequence[int], *, adapt: bool = True) -> Controller:
+    """The planner as `VectorMELROController` runs it; row `i` draws from the stream of `seeds[i]`."""
+    box = gym.spaces.Box(-1.0, 1.0, (agent.config.action_size,), np.float32)
+    streams = key_rows([int(seed) for seed in seeds])
+    decider = Decider(agent, box, Options(adapt=adapt), streams, single=False)
+    active = np.ones(len(seeds), bool)
+    return lambda obs: decider.decide(obs, None, active, config).actions
 
 
 def make_controller(method: str, agent: Agent, config: PlanConfig, seeds: Sequence[int]) -> Controller:
@@ -49,8 +44,8 @@ def make_controller(method: str, agent: Agent, config: PlanConfig, seeds: Sequen
     Raises:
         ValueError: unknown method.
     """
-    if method == "melro":
-        return melro_controller(agent, config, seeds)
+    if method in ("melro", "melro-fixed"):
+        return melro_controller(agent, config, seeds, adapt=method == "melro")
     if method not in METHODS:
         raise ValueError(f"Unknown method {method!r}. Choices: {', '.join(METHODS)}.")
     return base_controller(agent, sample=method == "base-sample", seed=seeds[0])

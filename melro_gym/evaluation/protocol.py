@@ -65,7 +65,7 @@ def evaluate(
     Args:
         agent: world model, base policy and critic.
         envs: ids with keyword arguments.
-        methods: among `base-mean`, `base-sample`, `melro`.
+        methods: among `base-mean`, `base-sample`, `melro`, `melro-fixed` (without the estimate of the actuators).
         episodes: per cell; the same seeds for every method.
         seed: of the evaluation.
         config: planner settings; None takes the defaults with the agent's discount.

@@ -32,11 +32,11 @@ class PlanConfig(eqx.Module):
     """`K`: directions kept (CEM: candidates kept)."""
     optimise_steps: int = eqx.field(static=True, default=10)
     """`D`: optimisation steps per decision; 0 leaves the base policy."""
-    rollouts: int = eqx.field(static=True, default=1)
+    rollouts: int = eqx.field(static=True, default=0)
     """Noise sequences per candidate, the same for all (the paper's `n_parallel_rollouts`); 0 scores by the means."""
     optimiser: str = eqx.field(static=True, default="ars")
     """`ars`, `gradient`, `mppi` or `cem`."""
-    deterministic: bool = eqx.field(static=True, default=False)
+    deterministic: bool = eqx.field(static=True, default=True)
     """Execute the mean of the first planned distribution instead of a sample."""
     guard: bool = eqx.field(static=True, default=True)
     """Fall back to the base policy's own plan where the optimised one scores below it under the model."""
@@ -50,7 +50,7 @@ class PlanConfig(eqx.Module):
     """Weight of the planned distributions' entropy (nats) against the reward of one decision (eta)."""
     discount: Float[Array, ""] = eqx.field(converter=_number, default=0.975)
     """Gamma, per decision."""
-    kl_weight: Float[Array, ""] = eqx.field(converter=_number, default=0.0)
+    kl_weight: Float[Array, ""] = eqx.field(converter=_number, default=0.1)
     """Weight of the divergence from the base policy's plan (nats); not in the paper."""
     warm_start_noise: Float[Array, ""] = eqx.field(converter=_number, default=0.01)
     """Half-width of the uniform noise added to the warm start (Algorithm 2, line 5)."""

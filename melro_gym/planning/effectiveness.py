@@ -10,7 +10,7 @@ squares with forgetting (Ljung 1999, ch. 11). This is not in Bok et al. 2025.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from melro_gym.models import Agent, Critic, WorldModel
+from melro_gym.models import Agent
 
 FORGETTING = 0.99
 """Weight of the past per step: about 100 decisions count."""
@@ -31,7 +31,7 @@ DEFAULT_ERROR = 0.3
 class ScaledWorldModel(eqx.Module):
     """A world model whose controls lose part of their effect before they arrive."""
 
-    model: WorldModel
+    model: Any
     scale: Float[Array, " C"]
 
     def step(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, " S"]:
@@ -46,7 +46,7 @@ class ScaledWorldModel(eqx.Module):
 class ScaledCritic(eqx.Module):
     """A critic of actions that lose part of their effect."""
 
-    critic: Critic
+    critic: Any
     scale: Float[Array, " C"]
 
     def __call__(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:

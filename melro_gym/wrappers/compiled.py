@@ -15,6 +15,7 @@ from jaxtyping import Array
 
 from melro_gym.models import ActionDistribution, Agent
 from melro_gym.planning import PlanConfig, PlanResult, anytime, plan
+from melro_gym.planning.effectiveness import with_effectiveness
 
 Rows = Array | np.ndarray
 Given = tuple[Rows, Rows] | None
@@ -31,8 +32,16 @@ def split_stream(stream: np.ndarray, count: int) -> np.ndarray:
 
 
 def _plan(
-    agent: Agent, obs: Rows, stream: Rows, config: PlanConfig, proposal: Rows | None, committed: Given, previous: Given
+    agent: Agent,
+    obs: Rows,
+    stream: Rows,
+    config: PlanConfig,
+    proposal: Rows | None,
+    committed: Given,
+    previous: Given,
+    effectiveness: Rows | None,
 ) -> tuple[Array, PlanResult]:
+    agent = _as_it_is(agent, effectiveness)
     following, key = jr.split(jr.wrap_key_data(jnp.asarray(stream)))
     return jr.key_data(following), plan(
         agent, obs, key, config, proposal, _distribution(committed), _distribution(previous)
@@ -40,12 +49,36 @@ def _plan(
 
 
 def _begin(
-    agent: Agent, obs: Rows, stream: Rows, config: PlanConfig, proposal: Rows | None, committed: Given, previous: Given
+    agent: Agent,
+    obs: Rows,
+    stream: Rows,
+    config: PlanConfig,
+    proposal: Rows | None,
+    committed: Given,
+    previous: Given,
+    effectiveness: Rows | None,
 ) -> tuple[Array, tuple[anytime.Progress, PlanResult]]:
+    agent = _as_it_is(agent, effectiveness)
     following, key = jr.split(jr.wrap_key_data(jnp.asarray(stream)))
     return jr.key_data(following), anytime.begin(
         agent, obs, key, config, proposal, _distribution(committed), _distribution(previous)
     )
+
+
+def _improve(
+    agent: Agent,
+    progress: anytime.Progress,
+    first: Rows | int,
+    last: Rows | int,
+    config: PlanConfig,
+    effectiveness: Rows | None,
+) -> tuple[anytime.Progress, PlanResult]:
+    return anytime.improve(_as_it_is(agent, effectiveness), progress, first, last, config)
+
+
+def _as_it_is(agent: Agent, effectiveness: Rows | None) -> Agent:
+    """The agent with what its actuators still do; None leaves them healthy."""
+    return agent if effectiveness is None else with_effectiveness(agent, effectiveness)
 
 
 def _distribution(rows: Given) -> ActionDistribution | None:
@@ -56,13 +89,13 @@ def _base(agent: Agent, obs: Rows) -> ActionDistribution:
     return agent(obs)
 
 
-_START_AXES = (None, 0, 0, None, 0, 0, 0)
+_START_AXES = (None, 0, 0, None, 0, 0, 0, 0)
 
 plan_batch = eqx.filter_jit(jax.vmap(plan, in_axes=(None, 0, 0, None)))
 plan_single = eqx.filter_jit(_plan)
 plan_rows = eqx.filter_jit(jax.vmap(_plan, in_axes=_START_AXES))
 begin_single = eqx.filter_jit(_begin)
 begin_rows = eqx.filter_jit(jax.vmap(_begin, in_axes=_START_AXES))
-improve_single = eqx.filter_jit(anytime.improve)
-improve_rows = eqx.filter_jit(jax.vmap(anytime.improve, in_axes=(None, 0, None, None, None)))
+improve_single = eqx.filter_jit(_improve)
+improve_rows = eqx.filter_jit(jax.vmap(_improve, in_axes=(None, 0, None, None, None, 0)))
 base_rows = eqx.filter_jit(jax.vmap(_base, in_axes=(None, 0)))

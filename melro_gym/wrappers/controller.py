@@ -32,9 +32,10 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
     Each step's `info["melro"]` holds: `mean`, `std` (executed distribution, `(A,)`, normalised actions), `base_mean`,
     `base_std` (base policy's), `entropy` (nats) and `entropy_weight`, `value`, `base_value` (predicted returns, Eq. 15,
     of the chosen plan and the base policy's), `clipped_fraction` (of the executed action's entries), `plan_ms`,
-    `guarded`, `deterministic`, `deadline_hit`, `steps_done` (optimisation steps), `failure` (empty, `observation`,
-    `proposal` or `plan`), `model_error` (of the observation that followed: root mean square, in standard deviations of
-    the training data) and, at an episode's end, `episode`: averages and counts. `last_report` keeps the last one.
+    `guarded`, `effectiveness` (of each actuator, see `adapt`), `deterministic`, `deadline_hit`, `steps_done`
+    (optimisation steps), `failure` (empty, `observation`, `proposal` or `plan`), `model_error` (of the observation that
+    followed: root mean square, in standard deviations of the training data) and, at an episode's end, `episode`:
+    averages and counts. `last_report` keeps the last one.
 
     The planner's numbers (`controller.entropy_weight = 0.1`), `deadline` and `on_failure` may be set at any time.
 
@@ -67,6 +68,9 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
             then; before the first action, those closest to zero are taken to be in effect.
         shift_plan: whether the last plan, moved on by one step, is one more candidate, and the start of the search
             where it scores above the base policy's plan. Not in the paper.
+        adapt: whether to estimate, from the model's one-step errors, how much of each action still arrives, and to plan
+            with that (`info["melro"]["effectiveness"]`, 1 for a healthy actuator, 0 for a dead one). Starts healthy at
+            each reset. Has no effect with `latency_steps`. Not in the paper; False is the paper's planner.
         seed: seeds the planner until `reset(seed=...)` does.
 
     Raises:
@@ -104,6 +108,7 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         chunk_steps: int = Options.chunk_steps,
         latency_steps: int = Options.latency_steps,
         shift_plan: bool = Options.shift_plan,
+        adapt: bool = Options.adapt,
         seed: int | None = None,
     ):
         given = {name: value for name, value in locals().items() if name not in ("self", "env")}

@@ -31,7 +31,7 @@ class AnytimePlanner:
         """Plan in chunks for as long as the next one should end before `limit`, going by the last ones.
 
         Args:
-            inputs: observation, random stream, proposal, committed actions, previous plan.
+            inputs: observation, random stream, proposal, committed actions, previous plan, effectiveness.
             config: settings.
             limit: when to be done, by `clock`.
             chunk_steps: optimisation steps per chunk.
@@ -40,9 +40,9 @@ class AnytimePlanner:
         Returns:
             Next stream and result; steps done; whether the deadline ended the search.
         """
-        obs, stream, proposal, given, previous = inputs
+        obs, stream, *rest, effectiveness = inputs
         self._compile_once(inputs, config)
-        stream, (progress, result) = self._begin(self._agent, obs, stream, config, proposal, given, previous)
+        stream, (progress, result) = self._begin(self._agent, obs, stream, config, *rest, effectiveness)
         jax.block_until_ready(result)
         done, total = 0, config.optimise_steps
         while done < total:
@@ -53,7 +53,7 @@ class AnytimePlanner:
                 self._chunk_seconds *= 0.9  # or one slow chunk would end planning for good
                 return (stream, result), done, True
             last = min(done + chunk_steps, total)
-            progress, result = self._improve(self._agent, progress, _count(done), _count(last), config)
+            progress, result = self._improve(self._agent, progress, _count(done), _count(last), config, effectiveness)
             jax.block_until_ready(result)
             self._chunk_seconds = max(clock() - before, 0.9 * self._chunk_seconds)
             done = last
@@ -61,11 +61,11 @@ class AnytimePlanner:
 
     def _compile_once(self, inputs: Any, config: PlanConfig) -> None:
         """Compile before the first chunk is timed."""
-        obs, stream, proposal, given, previous = inputs
-        kind = (jax.tree.structure(config), proposal is None)
+        obs, stream, *rest, effectiveness = inputs
+        kind = (jax.tree.structure(config), rest[0] is None)
         if kind not in self._ready:
-            progress = self._begin(self._agent, obs, stream, config, proposal, given, previous)[1][0]
-            jax.block_until_ready(self._improve(self._agent, progress, _count(0), _count(0), config))
+            progress = self._begin(self._agent, obs, stream, config, *rest, effectiveness)[1][0]
+            jax.block_until_ready(self._improve(self._agent, progress, _count(0), _count(0), config, effectiveness))
             self._ready.add(kind)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from melro_gym.models import Agent
 from melro_gym.planning import PlanConfig, PlanResult
 from melro_gym.wrappers import compiled
+from melro_gym.wrappers.adaptation import ActuatorMonitor
 from melro_gym.wrappers.checks import check_observation
 from melro_gym.wrappers.deadline import AnytimePlanner
 from melro_gym.wrappers.report import decision_report
@@ -70,6 +71,8 @@ class Decider:
         self._plans = (np.zeros((rows, 0, actions)), np.zeros((rows, 0, actions)))
         self._predicted = np.full((rows, len(self._mean)), np.nan, np.float32)
         self.anytime = AnytimePlanner(agent, single=single)
+        self._monitor = ActuatorMonitor(agent, rows)
+        self._adapts = options.adapt and steps == 0
         self.clear(np.ones(rows, bool))
 
     def clear(self, rows: np.ndarray) -> None:
@@ -78,6 +81,7 @@ class Decider:
         self._given[0][rows] = self._normalised(self._rest)
         self._given[1][rows] = self.agent.config.min_std
         self._predicted[rows] = np.nan
+        self._monitor.clear(rows)
         for plans in self._plans:
             plans[rows] = np.nan
 
@@ -91,6 +95,8 @@ class Decider:
         started = self.clock()
         obs, failure = self._read(observations, active)
         start, failure = self._proposals(proposals, failure, active)
+        if self._adapts:
+            self._monitor.look(obs, active & (failure != "observation"))
         streams, result, steps_done, hit = self._compute(obs, start, config, started)
         actions, failure = self._actions(obs, result, failure, active)
         self.streams = np.where(active[:, None], streams, self.streams)
@@ -102,8 +108,11 @@ class Decider:
             "deadline_hit": np.full(len(obs), hit),
             "steps_done": np.full(len(obs), steps_done),
             "failure": failure,
+            "effectiveness": self._monitor.effectiveness.copy(),
         }
         self._remember(result, actions, failed, active)
+        if self._adapts:
+            self._monitor.remember(obs, self._normalised(actions), failure != "observation", active)
         self._count(seconds, steps_done, int(np.sum(failed & active)), config)
         return Decision(actions, report)
 
@@ -120,6 +129,7 @@ class Decider:
     def overrule(self, actions: np.ndarray, *, decided: bool) -> None:
         """Put other actions in place of the last given ones, or (`decided=False`) behind them."""
         self._last = np.broadcast_to(actions, self._last.shape).astype(self._box.dtype)
+        self._monitor.skip()
         if not self.options.latency_steps:
             self._predicted[:] = np.nan
             return
@@ -141,6 +151,7 @@ class Decider:
             self.decide(zeros, np.zeros_like(self._last) if proposal else None, np.ones(rows, bool), config)
         self.streams, self.counters, self._last, self._given, self._plans = streams, counters, last, given, plans
         self._predicted[:] = np.nan
+        self._monitor.skip()
 
     def to_env(self, actions: Any) -> np.ndarray:
         """Normalised actions in the units of the environment's Box, never outside it."""
@@ -205,10 +216,12 @@ class Decider:
         """Next streams, plans, steps done, and whether the deadline decided."""
         given = self._given if self.options.latency_steps else None
         previous = self._previous(config) if self.options.shift_plan else None
-        inputs: Any = (obs, self.streams, proposals, given, previous)
+        effectiveness = self._monitor.effectiveness if self._adapts else None
+        inputs: Any = (obs, self.streams, proposals, given, previous, effectiveness)
         if self._single:
             queues = [None if pair is None else (pair[0][0], pair[1][0]) for pair in (given, previous)]
-            inputs = (obs[0], self.streams[0], None if proposals is None else proposals[0], *queues)
+            first = [None if rows is None else rows[0] for rows in (proposals, effectiveness)]
+            inputs = (obs[0], self.streams[0], first[0], *queues, first[1])
         if self.options.deadline is None:
             call = compiled.plan_single if self._single else compiled.plan_rows
             row, stream, *rest = inputs

@@ -26,6 +26,7 @@ class Options:
     chunk_steps: int = 2
     latency_steps: int = 0
     shift_plan: bool = False
+    adapt: bool = True
 
     def __post_init__(self) -> None:
         check_choice("warm_start", self.warm_start, WARM_STARTS)
