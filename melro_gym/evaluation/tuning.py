@@ -34,37 +34,47 @@ class Trial(NamedTuple):
     """Mean return on each environment of the set."""
 
 
-START: dict[str, Any] = {
+_DEFAULTS: dict[str, Any] = {
     "planned_steps": 4,
     "policy_steps": 2,
+    "directions": 16,
     "optimise_steps": 10,
-    "top_directions": 8,
-    "rollouts": 1,
+    "rollouts": 0,
     "perturbation_std": 0.1,
     "step_size": 0.05,
-    "entropy_weight": 1e-3,
+    "entropy_weight": 1e-4,
     "kl_weight": 0.1,
 }
-"""First trial of every study."""
+
+CANDIDATES: tuple[dict[str, Any], ...] = (
+    _DEFAULTS,
+    {**_DEFAULTS, "kl_weight": 0.3},
+    {**_DEFAULTS, "kl_weight": 1.0},
+    {**_DEFAULTS, "rollouts": 1},
+    {**_DEFAULTS, "rollouts": 1, "kl_weight": 1.0},
+    {**_DEFAULTS, "directions": 8, "optimise_steps": 5},
+)
+"""First trials of every study: the defaults, and what they were chosen over."""
 
 
 def suggest_settings(trial: Any) -> dict[str, Any]:
     """Settings proposed by an Optuna trial: the part of Table 2 that a laptop can plan with, plus the KL weight."""
-    return {
+    settings = {
         "planned_steps": trial.suggest_categorical("planned_steps", [2, 3, 4, 6]),
         "policy_steps": trial.suggest_categorical("policy_steps", [0, 2, 4]),
+        "directions": trial.suggest_categorical("directions", [8, 16]),
         "optimise_steps": trial.suggest_categorical("optimise_steps", [5, 10, 15]),
-        "top_directions": trial.suggest_categorical("top_directions", [4, 8]),
-        "rollouts": trial.suggest_categorical("rollouts", [1, 2]),
+        "rollouts": trial.suggest_categorical("rollouts", [0, 1, 2]),
         "perturbation_std": trial.suggest_float("perturbation_std", 0.03, 0.3, log=True),
         "step_size": trial.suggest_float("step_size", 0.01, 0.15, log=True),
         "entropy_weight": trial.suggest_float("entropy_weight", 1e-4, 0.1, log=True),
-        "kl_weight": trial.suggest_float("kl_weight", 0.01, 1.0, log=True),
+        "kl_weight": trial.suggest_float("kl_weight", 0.01, 3.0, log=True),
     }
+    return {**settings, "top_directions": settings["directions"] // 2}
 
 
 def open_study(storage: str | os.PathLike[str], sampler_seed: int) -> Any:
-    """The Optuna study in an SQLite file; made, with `START` queued, when there is none.
+    """The Optuna study in an SQLite file; made, with `CANDIDATES` queued, when there is none.
 
     Raises:
         ImportError: Optuna is not installed; the message names the extra.
@@ -84,7 +94,8 @@ def open_study(storage: str | os.PathLike[str], sampler_seed: int) -> Any:
         sampler=optuna.samplers.TPESampler(seed=sampler_seed, n_startup_trials=8, constant_liar=True),
     )
     if not study.trials:
-        study.enqueue_trial(START)
+        for settings in CANDIDATES:
+            study.enqueue_trial(settings)
     return study
 
 
@@ -127,7 +138,7 @@ def finalists(storage: str | os.PathLike[str], count: int) -> list[dict[str, Any
     """Settings of the best `count` finished trials of a study."""
     study = open_study(storage, 0)
     done = sorted((item for item in study.trials if item.value is not None), key=lambda item: -item.value)
-    return [dict(item.params) for item in done[:count]]
+    return [{**item.params, "top_directions": item.params["directions"] // 2} for item in done[:count]]
 
 
 def score_settings(

@@ -16,7 +16,14 @@ from melro_gym.planning import PlanConfig, plan
 from melro_gym.planning.optimisers import ars_direction
 
 jitted = eqx.filter_jit(plan)
-SMALL: dict[str, Any] = {"planned_steps": 2, "policy_steps": 0, "directions": 8, "top_directions": 4}
+SMALL: dict[str, Any] = {
+    "planned_steps": 2,
+    "policy_steps": 0,
+    "directions": 8,
+    "top_directions": 4,
+    "rollouts": 1,
+    "kl_weight": 0.0,
+}
 OBS = np.array([0.4, -0.3], np.float32)
 
 
