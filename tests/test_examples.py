@@ -15,12 +15,11 @@ EXPECTED = {
 }
 
 
-CASES = [
-    pytest.param(path, marks=[pytest.mark.slow] if "train" in path.name else [], id=path.stem) for path in EXAMPLES
-]
+def _case(path: Path):
+    return pytest.param(path, marks=[pytest.mark.slow] if "train" in path.name else [], id=path.stem)
 
 
-@pytest.mark.parametrize("path", map(_case, EXAMPLES))
+@pytest.mark.parametrize("path", [_case(path) for path in EXAMPLES])
 def test_examples_run_and_print_what_they_promise(path, capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", [str(path), *SHORT.get(path.name, [])])
     runpy.run_path(str(path), run_name="__main__")

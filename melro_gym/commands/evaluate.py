@@ -11,7 +11,7 @@ from melro_gym.commands.display import console, make_progress, returns_table
 from melro_gym.commands.parsing import parse_object, parse_settings
 from melro_gym.envs.tables import domain_joints
 from melro_gym.evaluation.figures import draw_returns
-from melro_gym.evaluation.protocol import Row, default_config, evaluate, write_json
+from melro_gym.evaluation.protocol import Row, default_config, evaluate, row_label, write_json
 from melro_gym.evaluation.statistics import Interval, bootstrap_difference
 
 if TYPE_CHECKING:
@@ -56,15 +56,12 @@ def run(args: Evaluate) -> None:
     envs = [(env_id, kwargs) for env_id in expand_envs(args.env)]
     with make_progress() as progress:
         task = progress.add_task("cells", total=len(envs) * len(args.method))
-        rows = evaluate(
-            agent,
-            envs,
-            args.method,
-            episodes=args.episodes,
-            seed=args.seed,
-            config=config,
-            on_row=lambda row: progress.update(task, advance=1, description=f"{row.env_id} {row.method}"),
-        )
+
+        def show(row: Row) -> None:
+            progress.update(task, advance=1)
+            progress.console.print(f"{row_label(row)} {row.method}: {row.mean:.1f}")
+
+        rows = evaluate(agent, envs, args.method, episodes=args.episodes, seed=args.seed, config=config, on_row=show)
     console.print(returns_table(f"{args.agent}, {args.episodes} episodes per cell", rows))
     differences = compare(rows)
     for name, interval in differences.items():

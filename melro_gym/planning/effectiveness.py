@@ -78,7 +78,7 @@ def no_evidence(action_size: int) -> Evidence:
 def one_step_error(agent: Agent) -> np.ndarray:
     """The nominal model error of each state entry, `(S,)`: what the agent's metadata records, or `DEFAULT_ERROR`."""
     recorded = agent.metadata.get("one_step_error")
-    return np.full(agent.config.obs_size, DEFAULT_ERROR, np.float32) if recorded is None else np.float32(recorded)
+    return np.asarray(recorded or [DEFAULT_ERROR] * agent.config.obs_size, np.float32)
 
 
 def observe(

@@ -171,9 +171,8 @@ def _rewind_curve(folder: Path, steps: int) -> float:
     curve = folder / CURVE_FILE
     if not curve.exists():
         return -np.inf
-    lines = [
-        line for line in curve.read_text().splitlines() if _complete(line) and json.loads(line)["env_steps"] <= steps
-    ]
+    complete = [line for line in curve.read_text().splitlines() if line.startswith("{") and line.endswith("}")]
+    lines = [line for line in complete if json.loads(line)["env_steps"] <= steps]
     temporary = curve.with_suffix(".part")
     temporary.write_text("".join(f"{line}\n" for line in lines))
     temporary.replace(curve)

@@ -40,9 +40,11 @@ class AnytimePlanner:
         Returns:
             Next stream and result; steps done; whether the deadline ended the search.
         """
-        obs, stream, *rest, effectiveness = inputs
+        obs, stream, proposal, given, previous, effectiveness = inputs
         self._compile_once(inputs, config)
-        stream, (progress, result) = self._begin(self._agent, obs, stream, config, *rest, effectiveness)
+        stream, (progress, result) = self._begin(
+            self._agent, obs, stream, config, proposal, given, previous, effectiveness
+        )
         jax.block_until_ready(result)
         done, total = 0, config.optimise_steps
         while done < total:
@@ -61,10 +63,10 @@ class AnytimePlanner:
 
     def _compile_once(self, inputs: Any, config: PlanConfig) -> None:
         """Compile before the first chunk is timed."""
-        obs, stream, *rest, effectiveness = inputs
-        kind = (jax.tree.structure(config), rest[0] is None)
+        obs, stream, proposal, given, previous, effectiveness = inputs
+        kind = (jax.tree.structure(config), proposal is None)
         if kind not in self._ready:
-            progress = self._begin(self._agent, obs, stream, config, *rest, effectiveness)[1][0]
+            progress = self._begin(self._agent, obs, stream, config, proposal, given, previous, effectiveness)[1][0]
             jax.block_until_ready(self._improve(self._agent, progress, _count(0), _count(0), config, effectiveness))
             self._ready.add(kind)
 
