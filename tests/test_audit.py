@@ -24,7 +24,9 @@ TINY: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def controller():
-    return MELROController(probes.Chase(4), tiny_agent(obs_size=1, action_size=1), **TINY, entropy_weight=0.5)
+    return MELROController(
+        probes.Chase(4), tiny_agent(obs_size=1, action_size=1), **TINY, deterministic=False, entropy_weight=0.5
+    )
 
 
 @pytest.fixture(scope="module")

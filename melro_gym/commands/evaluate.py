@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,21 +31,32 @@ def _camel(name: str) -> str:
 
 
 def compare(rows: list[Row]) -> dict[str, Interval]:
-    """MELRO minus the base policy in its better mode, per environment and over the mean of all environments."""
-    by_env: dict[str, dict[str, Row]] = {}
+    """MELRO minus the base policy, per environment and over the mean of all environments.
+
+    The base policy acts in the mode, means or samples, with the larger mean: per environment, and for the mean of all
+    in the mode that is better over all of them.
+    """
+    by_method: dict[str, list[Row]] = {}
     for row in rows:
-        by_env.setdefault(row.env_id, {})[row.method] = row
-    pairs: dict[str, tuple[list[Any], list[Any]]] = {}
-    for env_id, methods in by_env.items():
-        bases = [row for name, row in methods.items() if name.startswith("base")]
-        if bases and "melro" in methods:
-            better = max(bases, key=lambda row: row.mean)
-            pairs[env_id] = ([np.asarray(better.returns)], [np.asarray(methods["melro"].returns)])
-    differences = {env_id: bootstrap_difference(*pair) for env_id, pair in pairs.items()}
-    if len(pairs) > 1:
-        first, second = ([group for pair in pairs.values() for group in pair[side]] for side in (0, 1))
-        differences["mean of all"] = bootstrap_difference(first, second)
+        by_method.setdefault(row.method, []).append(row)
+    planned = by_method.pop("melro", [])
+    modes = [group for method, group in by_method.items() if method.startswith("base")]
+    if not planned or not modes:
+        return {}
+    differences = {}
+    for index, row in enumerate(planned):
+        better = max((group[index] for group in modes), key=lambda item: item.mean)
+        differences[row.env_id] = bootstrap_difference([_returns(better)], [_returns(row)])
+    if len(planned) > 1:
+        group = max(modes, key=lambda items: sum(item.mean for item in items))
+        differences["mean of all"] = bootstrap_difference(
+            [_returns(row) for row in group], list(map(_returns, planned))
+        )
     return differences
+
+
+def _returns(row: Row) -> np.ndarray:
+    return np.asarray(row.returns)
 
 
 def run(args: Evaluate) -> None:
@@ -65,9 +76,8 @@ def run(args: Evaluate) -> None:
     console.print(returns_table(f"{args.agent}, {args.episodes} episodes per cell", rows))
     differences = compare(rows)
     for name, interval in differences.items():
-        console.print(
-            f"{name}: MELRO - base (better mode) = {interval.mean:+.1f}  [{interval.low:+.1f}, {interval.high:+.1f}]"
-        )
+        bounds = f"[{interval.low:+.1f}, {interval.high:+.1f}]"
+        console.print(f"{name}: MELRO - base (better mode) = {interval.mean:+.1f}  {bounds}", soft_wrap=True)
     if args.json is not None:
         write_json(args.json, rows, differences={name: list(interval) for name, interval in differences.items()})
     if args.figure is not None:

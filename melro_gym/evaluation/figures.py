@@ -27,7 +27,7 @@ def draw_returns(rows: Sequence[Row], path: str | os.PathLike[str], *, title: st
 
     names = list(dict.fromkeys(row_label(row) for row in rows))
     methods = list(dict.fromkeys(row.method for row in rows))
-    figure = Figure(figsize=(max(6.0, 1.6 * len(names)), 4.2), layout="constrained")
+    figure = Figure(figsize=(max(6.0, 1.5 * len(names)), 4.4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     width = 0.8 / len(methods)
@@ -47,11 +47,11 @@ def draw_returns(rows: Sequence[Row], path: str | os.PathLike[str], *, title: st
         axes.errorbar(place, row.mean, error, color="black", capsize=3, linewidth=1.2)
         jitter = rng.uniform(-0.25, 0.25, len(row.returns)) * width
         axes.scatter(place + jitter, row.returns, s=8, color="black", alpha=0.35, linewidths=0)
-    axes.set_xticks(range(len(names)), names, rotation=20 if len(names) > 4 else 0)
+    axes.set_xticks(range(len(names)), [name.replace("-", "\n", 1) for name in names], fontsize="small")
     axes.set_ylabel("return")
     axes.set_ylim(0.0, None)
     axes.set_title(title)
-    axes.legend(frameon=False, loc="upper right")
+    figure.legend(frameon=False, loc="outside lower center", ncols=len(methods))
     axes.spines[["top", "right"]].set_visible(False)
     _save_atomically(path, lambda target: figure.savefig(target, dpi=150, format="png"))
 
