@@ -23,17 +23,23 @@ def run(args: Demo) -> None:
     with make_progress() as progress:
         task = progress.add_task("compiling", total=cells_total * args.episodes * _DECISIONS)
 
+        started: set[str] = set()
+
         def advance(label: str, decisions: int) -> None:
+            if label not in started and not console.is_terminal:
+                console.print(f"  {label} ...")
+            started.add(label)
             progress.update(task, description=label, advance=decisions)
 
         cells = run_demo(args.out, episodes=args.episodes, seed=args.seed, progress=advance)
     milliseconds = [
-        f"{cell.timing.plan_ms_p50:.1f} / {cell.timing.plan_ms_p99:.1f}" if cell.row.method == "melro" else "-"
+        f"{cell.timing.plan_ms_p50:.1f}/{cell.timing.plan_ms_p99:.1f}" if cell.row.method == "melro" else "-"
         for cell in cells
     ]
     speed = [f"{cell.timing.decisions_per_second:.0f}" for cell in cells]
-    columns = [("decisions/s", speed), ("plan ms p50 / p99", milliseconds)]
-    console.print(returns_table("Walker with a disabled right knee", [cell.row for cell in cells], columns))
+    columns = [("steps/s", speed), ("plan ms p50/p99", milliseconds)]
+    title = "Mean return of a walker, healthy and with a disabled right knee"
+    console.print(returns_table(title, [cell.row for cell in cells], columns))
     console.print(f"Figure: {args.out / 'comparison.png'}")
     if args.json is not None:
         write_json(args.json, [cell.row for cell in cells])

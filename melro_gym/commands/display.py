@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -28,8 +29,8 @@ def make_progress() -> Progress:
 
 def returns_table(title: str, rows: Sequence[Row], extra: Sequence[tuple[str, Sequence[str]]] = ()) -> Table:
     """Environment, method, mean return and 95 % interval, with further columns `(name, cells)`."""
-    table = Table(title=title, title_justify="left")
-    for name in ("environment", "method", *(["mean return", "95 % interval"]), *(name for name, _ in extra)):
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ("environment", "method", "mean", "95 % CI", *(name for name, _ in extra)):
         table.add_column(name, justify="left" if name in ("environment", "method") else "right", no_wrap=True)
     for index, row in enumerate(rows):
         interval = f"[{row.ci95[0]:.0f}, {row.ci95[1]:.0f}]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,11 @@ def write_video(path: str | os.PathLike[str], frames: Iterable[np.ndarray], fps:
     height, width = first.shape[:2]
 
     def encode(target: str) -> None:
+        with warnings.catch_warnings():  # the writer forks to start ffmpeg, and the child does nothing but exec
+            warnings.filterwarnings("ignore", message=r"os\.fork", category=RuntimeWarning)
+            stream(target)
+
+    def stream(target: str) -> None:
         writer: Any = imageio_ffmpeg.write_frames(
             target, (width, height), fps=fps, codec="libx264", macro_block_size=16, output_params=["-f", "mp4"]
         )
