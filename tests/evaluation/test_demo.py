@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import json
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+
+from melro_gym import cli
+from melro_gym.evaluation.figures import write_video
+
+
+@pytest.mark.slow
+def test_the_demo_writes_table_figure_and_numbers(tmp_path, capsys):
+    path = tmp_path / "numbers.json"
+    arguments = ["demo", "--episodes", "2", "--out", str(tmp_path / "demo"), "--json", str(path), "--no-video"]
+    assert cli.main(arguments) == 0
+    rows = json.loads(path.read_text())["rows"]
+    assert [(row["env_id"], row["method"]) for row in rows] == [
+        ("WalkerWalk-v0", "base"),
+        ("WalkerWalk-v0", "melro"),
+        ("WalkerWalk-DisabledKnee-v0", "base"),
+        ("WalkerWalk-DisabledKnee-v0", "melro"),
+    ]
+    for row in rows:
+        assert len(row["returns"]) == 2
+        assert row["mean"] == pytest.approx(np.mean(row["returns"]))
+        assert row["ci95"][0] <= row["mean"] <= row["ci95"][1]
+    assert rows[0]["mean"] > 700.0
+    assert (tmp_path / "demo" / "comparison.png").read_bytes().startswith(b"\x89PNG")
+    assert "DisabledKnee" in capsys.readouterr().out
+
+
+def test_a_video_has_the_frames_that_were_written(tmp_path):
+    path = tmp_path / "film.mp4"
+    levels = (0, 120, 240)
+    write_video(path, [np.full((32, 48, 3), level, np.uint8) for level in levels], fps=10)
+    reader = imageio_ffmpeg.read_frames(str(path))
+    assert next(reader)["size"] == (48, 32)
+    frames = [np.frombuffer(frame, np.uint8).mean() for frame in reader]
+    np.testing.assert_allclose(frames, levels, atol=12)
+    assert [item.name for item in tmp_path.iterdir()] == ["film.mp4"]
