@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from toys import linear_agent
+
+from melro_gym import MELROController
+
+SMALL: dict[str, Any] = {
+    "planned_steps": 1,
+    "policy_steps": 0,
+    "directions": 4,
+    "top_directions": 2,
+    "optimise_steps": 1,
+    "deterministic": False,
+    "seed": 0,
+}
+
+
+class Plane(gym.Env[np.ndarray, np.ndarray]):
+    """`s' = s + g a / 2` in the plane, the world of `toys.LinearModel` with actuators of effectiveness `g`."""
+
+    def __init__(self, effectiveness: tuple[float, float]):
+        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (2,), np.float32)
+        self.action_space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
+        self._effectiveness = np.asarray(effectiveness)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        super().reset(seed=seed)
+        self._state = self.np_random.normal(size=2)
+        return self._state.astype(np.float32), {}
+
+    def step(self, action: np.ndarray):
+        self._state = self._state + 0.5 * self._effectiveness * action
+        return self._state.astype(np.float32), 0.0, False, False, {}
+
+
+def _effectiveness(env: MELROController, steps: int = 200) -> np.ndarray:
+    env.reset(seed=0)
+    reports = [env.step(None)[4]["melro"]["effectiveness"] for _ in range(steps)]
+    np.testing.assert_array_equal(reports[0], [1.0, 1.0])
+    return reports[-1]
+
+
+def test_a_dead_actuator_is_found_and_forgotten_at_the_next_reset():
+    env = MELROController(Plane((0.0, 1.0)), linear_agent(), **SMALL)
+    for _ in range(2):  # each run starts healthy, as the helper checks
+        dead, healthy = _effectiveness(env)
+        assert dead < 0.4  # 0 but for the prior: 30 against about 100 steps of (a / 2 / 0.3)^2, which is about 90
+        assert healthy > 0.95
+
+
+def test_healthy_actuators_stay_healthy():
+    np.testing.assert_allclose(
+        _effectiveness(MELROController(Plane((1.0, 1.0)), linear_agent(), **SMALL)), 1.0, atol=1e-3
+    )
+
+
+def test_without_adaptation_nothing_is_estimated():
+    env = MELROController(Plane((0.0, 1.0)), linear_agent(), **SMALL, adapt=False)
+    np.testing.assert_array_equal(_effectiveness(env, 20), [1.0, 1.0])
