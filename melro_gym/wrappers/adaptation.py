@@ -60,6 +60,11 @@ class ActuatorMonitor:
             self.effectiveness[known] = effectiveness[known]
         return self.effectiveness
 
+    def compile(self) -> None:
+        """Compile what `look` calls, and learn nothing."""
+        zeros = np.zeros_like(self._obs)
+        jax.block_until_ready(_update_rows(self._agent, self._evidence, zeros, self._actions, zeros, self._error))
+
     def remember(self, obs: np.ndarray, actions: np.ndarray, valid: np.ndarray, active: np.ndarray) -> None:
         """Executed actions (normalised) in the active rows; where they are not valid, the next look skips the row."""
         self._obs[active] = np.where(valid[:, None], obs, np.nan)[active]

@@ -152,6 +152,8 @@ class Decider:
         self.streams, self.counters, self._last, self._given, self._plans = streams, counters, last, given, plans
         self._predicted[:] = np.nan
         self._monitor.skip()
+        if self._adapts:
+            self._monitor.compile()
 
     def to_env(self, actions: Any) -> np.ndarray:
         """Normalised actions in the units of the environment's Box, never outside it."""

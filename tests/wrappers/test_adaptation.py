@@ -61,3 +61,15 @@ def test_healthy_actuators_stay_healthy():
 def test_without_adaptation_nothing_is_estimated():
     env = MELROController(Plane((0.0, 1.0)), linear_agent(), **SMALL, adapt=False)
     np.testing.assert_array_equal(_effectiveness(env, 20), [1.0, 1.0])
+
+
+def test_warming_up_compiles_the_estimate_too():
+    from melro_gym.wrappers import adaptation
+
+    env = MELROController(Plane((1.0, 1.0)), linear_agent(), **{**SMALL, "planned_steps": 2})
+    env.warmup()
+    compiled = adaptation._update_rows._cached._cache_size()
+    env.reset(seed=0)
+    for _ in range(3):
+        env.step(None)
+    assert adaptation._update_rows._cached._cache_size() == compiled
