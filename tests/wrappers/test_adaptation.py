@@ -68,8 +68,9 @@ def test_warming_up_compiles_the_estimate_too():
 
     env = MELROController(Plane((1.0, 1.0)), linear_agent(), **{**SMALL, "planned_steps": 2})
     env.warmup()
-    compiled = adaptation._update_rows._cached._cache_size()
+    update: Any = adaptation._update_rows
+    compiled = update._cached._cache_size()
     env.reset(seed=0)
     for _ in range(3):
         env.step(None)
-    assert adaptation._update_rows._cached._cache_size() == compiled
+    assert update._cached._cache_size() == compiled
