@@ -74,7 +74,8 @@ def _card(name: str, record: dict[str, Any], rows: list[Row], curve: list[dict[s
         ),
         "",
         f"Versions: {versions}.",
-        "Seeds do not make runs equal across machines and versions: elsewhere the command gives another agent of about this return.",
+        "Seeds do not make runs equal across machines and versions: elsewhere the command gives another agent of about",
+        "this return.",
         "",
     ]
     return "\n".join(parts)
