@@ -24,7 +24,7 @@ class Chase(gym.Env):
         self._position = self.np_random.uniform(-2.0, 2.0, 1)
         return self._position.astype(np.float32), {}
 
-    def step(self, action):
+    def step(self, action) -> tuple[np.ndarray, float, bool, bool, dict]:
         self._steps += 1
         self._position = np.clip(self._position + 0.5 * np.asarray(action, np.float64), -2.0, 2.0)
         reward = 1.0 - abs(float(self._position[0]))
@@ -39,7 +39,15 @@ class Broken(Chase):
         return obs, float("nan") if self._steps == 15 else reward, terminated, truncated, info
 
 
+class Falls(Chase):
+    """Terminates after a while."""
+
+    def step(self, action):
+        obs, reward, _, truncated, info = super().step(action)
+        return obs, reward, self._steps == 15, truncated, info
+
+
 def register() -> None:
-    for name in ("Chase", "Broken"):
+    for name in ("Chase", "Broken", "Falls"):
         if f"probe/{name}-v0" not in gym.registry:
             gym.register(f"probe/{name}-v0", entry_point=f"probes:{name}")

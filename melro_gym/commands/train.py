@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -68,9 +67,3 @@ def _evaluation_line(numbers: dict[str, Any]) -> str:
         f"return, means {numbers['eval/mean']:6.1f}   samples {numbers['eval/sample']:6.1f}   "
         f"model error {numbers['model/one_step_error']:.3f}   std {numbers['policy/std']:.2f}"
     )
-
-
-def read_curve(path: Any) -> list[dict[str, float]]:
-    """Lines of a run's `curve.jsonl`."""
-    with open(path) as stream:
-        return [json.loads(line) for line in stream]

@@ -1,9 +1,11 @@
-"""Shipping an agent: a copy with its measured returns, and a card that says how it was made."""
+"""Shipping an agent: a copy with its measured returns, and a card that says how it was made.
+
+Run `python -m melro_gym.evaluation.cards --source RUN/best.safetensors --target NAME.safetensors --preset cpu`.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from melro_gym.evaluation.protocol import Row, evaluate
 EPISODES = 50
 
 
-def ship_agent(source: str | os.PathLike[str], target: str | os.PathLike[str], *, preset: str, seed: int = 1) -> Path:
+def ship_agent(*, source: Path, target: Path, preset: str, seed: int = 1) -> Path:
     """Measure an agent over 50 episodes in both action modes, and write it with a Markdown card beside it.
 
     Args:
@@ -35,10 +37,10 @@ def ship_agent(source: str | os.PathLike[str], target: str | os.PathLike[str], *
     mode = better.method.removeprefix("base-")
     agent = agent.with_metadata({**record, "returns": returns, "action_mode": mode})
     save_agent(target, agent)
-    curve = Path(source).with_name("curve.jsonl")
+    curve = source.with_name("curve.jsonl")
     lines = [json.loads(line) for line in curve.read_text().splitlines()] if curve.exists() else []
-    card = Path(target).with_suffix(".md")
-    card.write_text(_card(Path(target).stem, record, rows, lines, preset))
+    card = target.with_suffix(".md")
+    card.write_text(_card(target.stem, record, rows, lines, preset))
     return card
 
 
@@ -79,3 +81,9 @@ def _card(name: str, record: dict[str, Any], rows: list[Row], curve: list[dict[s
         "",
     ]
     return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    import tyro
+
+    print(tyro.cli(ship_agent))

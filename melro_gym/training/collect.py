@@ -56,7 +56,8 @@ class Collector:
         """Execute `decisions` samples of the agent's base policy, or of a random policy where there is no agent.
 
         Raises:
-            ValueError: the environment returns a number that is not finite; nothing of that step is stored.
+            ValueError: the environment returns a number that is not finite, or terminates; nothing of that step is
+                stored.
         """
         if self._obs is None:
             self._start(0)
@@ -72,6 +73,11 @@ class Collector:
                     f"The environment returned a number that is not finite (episode {self.episode}, reward {reward})."
                 )
             items = (obs, mean, std, action, reward, terminated, following, self.episode)
+            if terminated:
+                raise ValueError(
+                    "The environment terminated an episode, which training cannot learn yet: its model has no head "
+                    "for an episode's end and would value what comes after. Use one that only truncates."
+                )
             self._replay.add(Transition(*(np.asarray(item, np.float32) for item in items)))
             self._obs = following
             self._return += float(reward)

@@ -91,7 +91,6 @@ def _base(agent: Agent, obs: Rows) -> ActionDistribution:
 
 _START_AXES = (None, 0, 0, None, 0, 0, 0, 0)
 
-plan_batch = eqx.filter_jit(jax.vmap(plan, in_axes=(None, 0, 0, None)))
 plan_single = eqx.filter_jit(_plan)
 plan_rows = eqx.filter_jit(jax.vmap(_plan, in_axes=_START_AXES))
 begin_single = eqx.filter_jit(_begin)

@@ -15,7 +15,6 @@ from melro_gym.planning import PlanConfig
 from melro_gym.wrappers.attributes import PlannerAttributes, split_settings
 from melro_gym.wrappers.checks import check_fits
 from melro_gym.wrappers.compiled import key_rows, split_stream
-from melro_gym.wrappers.compiled import plan_batch as plan_batch
 from melro_gym.wrappers.decider import Decider
 from melro_gym.wrappers.settings import Options
 from melro_gym.wrappers.summary import EpisodeSummary

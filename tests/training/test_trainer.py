@@ -81,6 +81,11 @@ def test_an_environment_that_returns_nan_stops_training_and_keeps_the_state(tmp_
         train(config, tmp_path / "run")
 
 
+def test_an_environment_that_terminates_is_refused_until_training_can_learn_it(tmp_path):
+    with pytest.raises(ValueError, match="terminated"):
+        train(dataclasses.replace(TINY, env="probe/Falls-v0"), tmp_path / "run")
+
+
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
 def test_unsuitable_spaces_are_refused_with_the_remedy(env_id):
     with pytest.raises(ValueError, match="flat Box|RescaleAction"):
