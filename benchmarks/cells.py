@@ -1,0 +1,65 @@
+"""Long comparisons cell by cell: a finished cell is on disk, and a second call goes on with the next."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+Cell = TypeVar("Cell")
+Record = dict[str, Any]
+
+
+def run_cells(
+    path: str | os.PathLike[str],
+    cells: Mapping[str, Cell],
+    run_cell: Callable[[Cell], Record],
+    *,
+    description: Record,
+    on_cell: Callable[[str, Record], None] = lambda name, record: None,
+) -> dict[str, Record]:
+    """Run the cells that the file does not hold yet, and return all named ones in their order.
+
+    The file is `{"description": {...}, "cells": {name: record}}`, complete after every cell. Records of cells that are
+    not named stay in it. Each new record gets its wall time as `seconds`.
+
+    Args:
+        path: JSON file; made when missing.
+        cells: what `run_cell` needs, by the name under which its record is kept.
+        run_cell: returns a record of JSON values.
+        description: JSON values that all records depend on, such as the agent and the number of episodes.
+        on_cell: called with each name and record, old or new.
+
+    Raises:
+        ValueError: the file's cells were run under another description.
+    """
+    target = Path(path)
+    content: dict[str, Any] = {"description": description, "cells": {}}
+    if target.exists():
+        content = json.loads(target.read_text())
+        _require_same(content["description"], json.loads(json.dumps(description)), target)
+    for name, cell in cells.items():
+        if name not in content["cells"]:
+            started = time.perf_counter()
+            record = run_cell(cell)
+            content["cells"][name] = {**record, "seconds": round(time.perf_counter() - started, 2)}
+            _write(target, content)
+        on_cell(name, content["cells"][name])
+    return {name: content["cells"][name] for name in cells}
+
+
+def _require_same(found: Record, wanted: Record, path: Path) -> None:
+    differ = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
+    if differ:
+        texts = (f"{name} was {found.get(name)!r}, is {wanted.get(name)!r}" for name in differ)
+        raise ValueError(f"{path} holds cells run with other settings ({'; '.join(texts)}). Name another file.")
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(json.dumps(content, indent=1) + "\n")
+    temporary.replace(path)
