@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import equinox as eqx
@@ -39,10 +40,14 @@ class AgentConfig:
     critic_scale: float = 1.0
     min_std: float = 0.05
     max_std: float = 1.0
+    ensemble_size: int = 1
+    """World models; the planner may score in all of them (`PlanConfig.pessimism`)."""
 
     def __post_init__(self) -> None:
         if self.obs_size < 1 or self.action_size < 1:
             raise ValueError(f"`obs_size` and `action_size` must be positive; got {self.obs_size}, {self.action_size}.")
+        if self.ensemble_size < 1:
+            raise ValueError(f"`ensemble_size` must be at least 1; got {self.ensemble_size}.")
 
     def to_json(self) -> dict[str, Any]:
         """Constructor arguments as JSON values."""
@@ -67,6 +72,8 @@ class Agent(eqx.Module):
     world_model: WorldModel
     policy: GaussianPolicy
     critic: Critic
+    others: WorldModel | None
+    """The ensemble's further world models, leaves with a leading axis `M - 1`; None where `world_model` is the only."""
     config: AgentConfig = eqx.field(static=True)
     record: str = eqx.field(static=True)
 
@@ -81,15 +88,18 @@ class Agent(eqx.Module):
         model_key, policy_key, critic_key = jr.split(key, 3)
         size, control = config.obs_size, control_size(config.action_size, config.model_input)
         self.normaliser = Normaliser(jnp.zeros(size), jnp.ones(size))
-        self.world_model = WorldModel(
+        make_world_model = functools.partial(
+            WorldModel,
             size,
             control,
             width=config.model_width,
             depth=config.model_depth,
             reward_width=config.reward_width,
             activation=config.model_activation,
-            key=model_key,
         )
+        self.world_model = make_world_model(key=model_key)
+        member_keys = jr.split(jr.fold_in(model_key, 1), config.ensemble_size - 1)
+        self.others = eqx.filter_vmap(lambda key: make_world_model(key=key))(member_keys) if len(member_keys) else None
         self.policy = GaussianPolicy(
             size,
             config.action_size,
@@ -115,6 +125,24 @@ class Agent(eqx.Module):
     def metadata(self) -> dict[str, Any]:
         """Environment id and kwargs, observation keys, action repeat, control period, versions, training record."""
         return json.loads(self.record)
+
+    @property
+    def members(self) -> WorldModel:
+        """All `M` world models as one, leaves with a leading axis `M`; the first is `world_model`."""
+        if self.others is None:
+            return jax.tree.map(lambda leaf: leaf[None], self.world_model)
+        return jax.tree.map(lambda one, rest: jnp.concatenate([one[None], rest]), self.world_model, self.others)
+
+    def with_members(self, members: WorldModel) -> Agent:
+        """The same agent with these world models, given as `members` gives them; the first becomes `world_model`."""
+        count = jax.tree.leaves(members)[0].shape[0]
+        first = jax.tree.map(lambda leaf: leaf[0], members)
+        others = jax.tree.map(lambda leaf: leaf[1:], members) if count > 1 else None
+        parts = lambda tree: (tree.world_model, tree.others)
+        agent = eqx.tree_at(parts, self, (first, others), is_leaf=lambda leaf: leaf is None)
+        config = replace(self.config, ensemble_size=count)
+        blank = eqx.filter_eval_shape(Agent, config, record=self.metadata, key=jr.key(0))
+        return jax.tree.unflatten(jax.tree.structure(blank), jax.tree.leaves(agent))
 
     def with_metadata(self, metadata: dict[str, Any]) -> Agent:
         """The same networks with other metadata."""
