@@ -9,19 +9,22 @@ import tempfile
 import gymnasium as gym
 
 import melro_gym
-from melro_gym.training import make_config
+from melro_gym.training import Callback
 
 steps = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
-config = make_config("cpu", env="CartpoleSwingup-v0", total_env_steps=steps, eval_every=steps, eval_episodes=2)
 
 
-def report(numbers: dict) -> None:
-    """Called after each round of updates."""
-    print(f"{numbers['env_steps']:>6} steps, one-step model error {numbers['model/one_step_error']:.3f}")
+class Report(Callback):
+    """Prints a line after each round of updates; a callback that returns True stops the run."""
+
+    def on_round(self, numbers: dict) -> None:
+        print(f"{numbers['env_steps']:>6} steps, one-step model error {numbers['model/one_step_error']:.3f}")
 
 
 with tempfile.TemporaryDirectory() as folder:
-    agent = melro_gym.train(config, folder, report=report)
+    agent = melro_gym.train(
+        "CartpoleSwingup-v0", folder, total_env_steps=steps, eval_every=steps, eval_episodes=2, callbacks=[Report()]
+    )
     melro_gym.save_agent(f"{folder}/cartpole.safetensors", agent)
     agent = melro_gym.load_agent(f"{folder}/cartpole.safetensors")
 

@@ -64,12 +64,17 @@ def restore_arrays(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> None:
-    """Write arrays and JSON metadata to one file, atomically: the old file stays until the new one is complete."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """Write arrays and JSON metadata to one file, atomically."""
     content = safetensors.numpy.save(
         {name: np.asarray(array, order="C") for name, array in arrays.items()}, {"melro_gym": json.dumps(metadata)}
     )
+    write_bytes(path, content)
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file atomically: the old one stays until the new one is complete."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import gymnasium as gym
 import tyro
 
 
@@ -72,10 +73,16 @@ class Train:
     """Named settings; see melro_gym/training/presets.py."""
     seed: int = 0
     """Seeds networks, environment and sampling."""
+    num_envs: int = 1
+    """Environments that collect side by side."""
     resume: bool = False
     """Go on with the run in the folder."""
     max_minutes: float | None = None
-    """Save and stop after this much training time."""
+    """Save and stop after this much training time, over all interruptions."""
+    device: str | None = None
+    """Where to compute: cpu, gpu, gpu:1 ...; by default where JAX does."""
+    tensorboard: bool = False
+    """Write curves for TensorBoard to the folder."""
     env_kwargs: str = "{}"
     """Keyword arguments of the environment, as JSON."""
     set: tuple[str, ...] = field(default_factory=tuple)
@@ -160,7 +167,7 @@ def main(argv: list[str] | None = None) -> int:
     _choose_renderer()
     try:
         command.run()
-    except (ValueError, FileExistsError, ImportError, OSError) as error:
+    except (ValueError, FloatingPointError, ImportError, OSError, gym.error.Error) as error:
         print(f"melro-gym: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

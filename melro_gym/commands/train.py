@@ -5,9 +5,12 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Any
 
+from rich.progress import Progress
+
 from melro_gym.commands.display import console, make_progress
 from melro_gym.commands.parsing import parse_object, parse_settings
-from melro_gym.training import make_config, train
+from melro_gym.models import Agent
+from melro_gym.training import Callback, TrainConfig, make_config, train
 
 if TYPE_CHECKING:
     from melro_gym.cli import Train
@@ -16,54 +19,67 @@ if TYPE_CHECKING:
 def run(args: Train) -> None:
     """Train with a progress bar; a line per evaluation; Ctrl-C and SIGTERM save the state before leaving."""
     kwargs = parse_object(args.env_kwargs, "--env-kwargs")
-    settings = parse_settings(args.set)
-    config = make_config(args.preset, **{"env": args.env, "env_kwargs": kwargs, "seed": args.seed, **settings})
-    stop = _StopFlag()
+    options = {"env": args.env, "env_kwargs": kwargs, "seed": args.seed, "num_envs": args.num_envs}
+    config = make_config(args.preset, **{**options, **parse_settings(args.set)})
     console.print(f"Training on {config.env} for {config.total_env_steps} environment steps, to {args.out}.")
+    stop = _StopFlag()
     with make_progress() as progress:
-        task = progress.add_task("collecting first data", total=config.total_env_steps)
-
-        def report(numbers: dict[str, Any]) -> None:
-            progress.update(task, completed=numbers["env_steps"], description=_describe(numbers))
-            if "eval/mean" in numbers:
-                progress.console.print(_evaluation_line(numbers))
-
         train(
-            config, args.out, resume=args.resume, max_minutes=args.max_minutes, report=report, should_stop=stop.is_set
+            config,
+            args.out,
+            resume=args.resume,
+            max_minutes=args.max_minutes,
+            device=args.device,
+            tensorboard=args.tensorboard,
+            callbacks=[_Display(progress, config), stop],
         )
-    note = "Stopped and saved; continue with --resume." if stop.is_set() else "Done."
-    console.print(f"{note} Agents: {args.out / 'best.safetensors'}, {args.out / 'last.safetensors'}")
+    console.print("Stopped and saved; continue with --resume." if stop.is_set else "Done.")
+    agents = [str(path) for path in (args.out / "best.safetensors", args.out / "last.safetensors") if path.exists()]
+    console.print(f"Agents: {', '.join(agents) or 'none yet'}")
 
 
-class _StopFlag:
+class _StopFlag(Callback):
     """Set by the first Ctrl-C or SIGTERM; a second Ctrl-C interrupts at once."""
 
     def __init__(self) -> None:
-        self._set = False
+        self.is_set = False
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._handle)
 
+    def on_round(self, numbers: dict[str, Any]) -> bool:
+        del numbers
+        return self.is_set
+
     def _handle(self, number: int, frame: Any) -> None:
         del frame
-        if self._set and number == signal.SIGINT:
+        if self.is_set and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self._set = True
-
-    def is_set(self) -> bool:
-        return self._set
+        self.is_set = True
 
 
-def _describe(numbers: dict[str, Any]) -> str:
-    return (
-        f"return {numbers['train/return']:.0f} "
-        f"error {numbers['model/one_step_error']:.2f} "
-        f"entropy {numbers['policy/entropy']:.1f}"
-    )
+class _Display(Callback):
+    """A bar that each round moves, and a line per evaluation above it."""
 
+    def __init__(self, progress: Progress, config: TrainConfig):
+        self._progress = progress
+        self._task = progress.add_task("collecting first data", total=config.total_env_steps)
 
-def _evaluation_line(numbers: dict[str, Any]) -> str:
-    return (
-        f"{numbers['env_steps']:>8} steps {numbers['minutes']:6.1f} min   "
-        f"return, means {numbers['eval/mean']:6.1f}   samples {numbers['eval/sample']:6.1f}   "
-        f"model error {numbers['model/one_step_error']:.3f}   std {numbers['policy/std']:.2f}"
-    )
+    def on_round(self, numbers: dict[str, Any]) -> None:
+        text = (
+            f"return {numbers['train/return']:.0f}  "
+            f"error {numbers['model/one_step_error']:.2f}  "
+            f"entropy {numbers['policy/entropy']:.1f}  "
+            f"clipped {numbers['train/clipped']:.0%}  "
+            f"{numbers['updates_per_second']:.0f} updates/s  "
+            f"{numbers['minutes_left']:.0f} min left"
+        )
+        self._progress.update(self._task, completed=numbers["env_steps"], description=text)
+
+    def on_evaluation(self, numbers: dict[str, Any], agent: Agent) -> None:
+        del agent
+        self._progress.console.print(
+            f"{numbers['env_steps']:>8} steps {numbers['minutes']:6.1f} min   "
+            f"return, means {numbers['eval/mean']:6.1f}   samples {numbers['eval/sample']:6.1f}   "
+            f"model error {numbers['model/one_step_error']:.3f}   std {numbers['policy/std']:.2f}   "
+            f"{numbers['minutes_left']:.0f} min left"
+        )

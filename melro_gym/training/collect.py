@@ -1,13 +1,16 @@
-"""Interaction with the environment: deterministic given seeds, and resumable by replaying one episode."""
+"""Interaction with environments side by side: deterministic given seeds, resumable by replaying one episode each."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
 import gymnasium as gym
 import jax
 import numpy as np
+from gymnasium.vector import VectorEnv
 
 from melro_gym.models import Agent
 from melro_gym.training.replay import Replay, Transition
@@ -21,74 +24,139 @@ def base_policy(agent: Agent, obs: jax.Array | np.ndarray) -> tuple[jax.Array, j
 
 
 class Collector:
-    """Steps one environment across calls and stores what happens.
+    """Steps `B` environments across calls and stores what happens.
 
-    Every episode starts with a seed made from the run's seed and the episode's index, so that the state of a
-    deterministic environment in the middle of an episode is given by the actions stored since its start.
+    Episodes are numbered in the order in which they start, and each starts with a seed made from the run's seed and its
+    number. So the state of deterministic environments in the middle of their episodes is given by the actions stored
+    since their starts, and no stored row or window crosses from one episode to another.
+
+    Args:
+        envs: environments with flat Boxes and actions in [-1, 1] that wait for a reset when an episode is over.
+        replay: where the rows go.
+        seed: the run's.
     """
 
-    def __init__(self, env: gym.Env[Any, Any], replay: Replay, seed: int):
-        self._env = env
+    def __init__(self, envs: VectorEnv[Any, Any, Any], replay: Replay, seed: int):
+        self._envs = envs
         self._replay = replay
         self._seed = seed
-        self.episode = -1
+        self.episodes = np.full(envs.num_envs, -1)
+        """Number of the episode that each environment is in; -1 before the first."""
         self.last_return = float("nan")
-        """Return of the last complete training episode."""
-        self._return = 0.0
-        self._obs: np.ndarray | None = None
+        """Mean return of the training episodes that ended last."""
+        self.clipped = float("nan")
+        """Fraction of the last collection's action entries that lay beyond [-1, 1] before they were clipped."""
+        self._returns = np.zeros(envs.num_envs)
+        self._obs = np.zeros((envs.num_envs, *_flat(envs.single_observation_space).shape), np.float32)
 
-    def _start(self, episode: int) -> None:
-        seed = np.random.SeedSequence((self._seed, 1, episode)).generate_state(1)[0]
-        self._obs, _ = self._env.reset(seed=int(seed))
-        self.episode = episode
-        self._return = 0.0
+    def resume(self, episodes: Sequence[int], last_return: float) -> None:
+        """Bring the environments back to where they were, by replaying the stored actions of their `episodes`.
 
-    def resume(self, episode: int, last_return: float) -> None:
-        """Bring the environment back to where it was, by replaying the stored actions of `episode`."""
-        rows = self._replay.rows
-        self._start(episode)
-        for action in rows.action[rows.episode == episode]:
-            self._obs, reward, *_ = self._env.step(action)
-            self._return += float(reward)
+        All are stepped together, so those with fewer actions to replay idle first and then start again.
+        """
+        self.episodes = np.asarray(episodes)
         self.last_return = last_return
+        rows = self._replay.rows
+        actions = [rows.action[rows.episode == episode] for episode in episodes]
+        lengths = np.array([len(taken) for taken in actions])
+        idle = np.zeros(rows.action.shape[1:], np.float32)
+        self._restart(np.ones(len(lengths), bool))
+        for left in range(lengths.max(), 0, -1):
+            self._restart(lengths == left)
+            over = self._step(np.stack([taken[-left] if left <= len(taken) else idle for taken in actions]))[-1]
+            self._restart(over & (lengths < left))
+        self._restart(lengths == 0)
+        ends = [rows.next_obs[rows.episode == episode][-1:] for episode in episodes]
+        if not all(np.array_equal(end, obs[None][: len(end)]) for end, obs in zip(ends, self._obs, strict=True)):
+            warnings.warn(
+                "The environment is not where it was, so it is not deterministic given its seed or has changed since: "
+                "training goes on, but not as if it had never stopped.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def collect(self, decisions: int, agent: Agent | None, rng: np.random.Generator) -> None:
-        """Execute `decisions` samples of the agent's base policy, or of a random policy where there is no agent.
+        """Execute samples of the agent's base policy, or of a random policy where there is no agent.
+
+        Args:
+            decisions: over all environments together; rounded up to a multiple of their number.
+            agent: whose policy acts.
+            rng: draws the samples.
 
         Raises:
-            ValueError: the environment returns a number that is not finite, or terminates; nothing of that step is
+            ValueError: an environment returns a number that is not finite, or terminates; nothing of that step is
                 stored.
         """
-        if self._obs is None:
-            self._start(0)
-        shape = self._env.action_space.shape
-        assert shape
-        for _ in range(decisions):
-            obs = np.asarray(self._obs, np.float32)
-            mean, std = self._propose(agent, obs, shape, rng)
-            action = np.clip(mean + std * rng.standard_normal(shape), -1.0, 1.0).astype(np.float32)
-            following, reward, terminated, truncated, _ = self._env.step(action)
-            if not (np.all(np.isfinite(following)) and np.isfinite(float(reward))):
-                raise ValueError(
-                    f"The environment returned a number that is not finite (episode {self.episode}, reward {reward})."
-                )
-            items = (obs, mean, std, action, reward, terminated, following, self.episode)
-            if terminated:
+        if self.episodes[0] < 0:
+            self._begin(np.ones(len(self.episodes), bool))
+        clipped = []
+        for _ in range(-(-decisions // len(self.episodes))):
+            mean, std = self._propose(agent, rng)
+            sample = mean + std * rng.standard_normal(mean.shape)
+            clipped.append(np.mean(np.abs(sample) > 1.0))
+            action = np.clip(sample, -1.0, 1.0).astype(np.float32)
+            before = self._obs
+            reward, terminated, over = self._step(action)
+            self._check(reward)
+            if terminated.any():
                 raise ValueError(
                     "The environment terminated an episode, which training cannot learn yet: its model has no head "
                     "for an episode's end and would value what comes after. Use one that only truncates."
                 )
-            self._replay.add(Transition(*(np.asarray(item, np.float32) for item in items)))
-            self._obs = following
-            self._return += float(reward)
-            if terminated or truncated:
-                self.last_return = self._return
-                self._start(self.episode + 1)
+            row = (before, mean, std, action, reward, terminated, self._obs, self.episodes)
+            self._replay.add(Transition(*(np.asarray(item, np.float32) for item in row)))
+            if over.any():
+                self.last_return = float(self._returns[over].mean())
+                self._begin(over)
+        self.clipped = float(np.mean(clipped))
 
-    def _propose(
-        self, agent: Agent | None, obs: np.ndarray, shape: tuple[int, ...], rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _begin(self, rows: np.ndarray) -> None:
+        """Start the next episodes in the environments that the mask names."""
+        self.episodes[rows] = self.episodes.max() + 1 + np.arange(rows.sum())
+        self._restart(rows)
+        self._check(np.zeros(len(rows)))
+
+    def _restart(self, rows: np.ndarray) -> None:
+        """Reset the environments that the mask names to the start of their `episodes`."""
+        if not rows.any():
+            return
+        streams = [np.random.SeedSequence((self._seed, 1, int(episode))) for episode in self.episodes]
+        seeds: Any = [int(stream.generate_state(1)[0]) for stream in streams]
+        obs, _ = self._envs.reset(seed=seeds, options={"reset_mask": rows})
+        self._obs = _float32(obs)
+        self._returns[rows] = 0.0
+
+    def _step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Act in all environments; rewards, whether the episodes terminated, and whether they are over."""
+        dtype = self._envs.single_action_space.dtype
+        obs, reward, terminated, truncated, _ = self._envs.step(actions.astype(dtype, copy=False))
+        self._obs = _float32(obs)
+        self._returns += reward
+        return reward, terminated, terminated | truncated
+
+    def _check(self, reward: np.ndarray) -> None:
+        """Refuse rewards `(B,)` and last observations that are not finite."""
+        good = np.isfinite(self._obs).all(axis=1) & np.isfinite(reward)
+        if not good.all():
+            row = int(np.argmin(good))
+            raise ValueError(
+                f"The environment returned a number that is not finite in episode {self.episodes[row]}: "
+                f"reward {reward[row]}, observation {self._obs[row]}."
+            )
+
+    def _propose(self, agent: Agent | None, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         if agent is None:
+            shape = (len(self.episodes), *_flat(self._envs.single_action_space).shape)
             return rng.uniform(-1.0, 1.0, shape), rng.uniform(0.05, 1.0, shape)
-        mean, std = base_policy(agent, obs[None])
-        return np.asarray(mean[0]), np.asarray(std[0])
+        mean, std = base_policy(agent, self._obs)
+        return np.asarray(mean), np.asarray(std)
+
+
+def _float32(obs: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
+        return np.asarray(obs, np.float32)
+
+
+def _flat(space: gym.Space[Any]) -> gym.spaces.Box:
+    assert isinstance(space, gym.spaces.Box)  # by `as_boxes`
+    return space

@@ -22,6 +22,10 @@ class TrainConfig:
     """Seeds networks, environment and sampling."""
     total_env_steps: int = 100_000
     """Stop after this many environment steps [max_env_steps]."""
+    num_envs: int = 1
+    """Environments that collect side by side; steps and decisions are counted over all of them."""
+    vectorization: str = "sync"
+    """`sync`: the environments step in turn; `async`: each in a process of its own."""
 
     model_input: str = "action"
     """`action` or `distribution`: what the models see of an action."""
@@ -97,9 +101,12 @@ class TrainConfig:
     """Episodes per evaluation and action mode."""
 
     def __post_init__(self) -> None:
-        for name in ("model_batch", "model_window", "imagined_batch", "imagined_steps", "collect_decisions"):
+        counts = ("num_envs", "model_batch", "model_window", "imagined_batch", "imagined_steps", "collect_decisions")
+        for name in counts:
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1; got {getattr(self, name)}.")
+        if self.vectorization not in ("sync", "async"):
+            raise ValueError(f"`vectorization` must be 'sync' or 'async'; got {self.vectorization!r}.")
         if self.initial_decisions < self.model_window:
             raise ValueError(f"`initial_decisions` must be at least `model_window`; got {self.initial_decisions}.")
         for name in ("discount", "td_lambda"):

@@ -10,7 +10,7 @@ Float32 = np.ndarray
 
 
 class Transition(NamedTuple):
-    """One environment step; leaves of shape `(S,)`, `(A,)` or `()`, or with a leading axis of rows."""
+    """Environment steps; leaves of shape `(S,)`, `(A,)` or `()`, with a leading axis of rows."""
 
     obs: Float32
     mean: Float32
@@ -30,12 +30,14 @@ class Replay:
         obs_size: `S`.
         action_size: `A`.
         capacity: rows; adding more raises `IndexError`, since Algorithm 1 keeps every interaction.
+        num_envs: environments that collect side by side: every `num_envs`-th row is the same one's.
     """
 
-    def __init__(self, obs_size: int, action_size: int, capacity: int):
+    def __init__(self, obs_size: int, action_size: int, capacity: int, num_envs: int = 1):
         state, action = (obs_size,), (action_size,)
         shapes = (state, action, action, action, (), (), state, ())
         self._rows = Transition(*(np.zeros((capacity, *shape), np.float32) for shape in shapes))
+        self._num_envs = num_envs
         self.size = 0
 
     def __len__(self) -> int:
@@ -46,13 +48,14 @@ class Replay:
         """Everything stored, as views of shape `(size, ...)`."""
         return Transition(*(column[: self.size] for column in self._rows))
 
-    def add(self, transition: Transition) -> None:
-        """Append one row."""
-        if self.size >= len(self._rows.obs):
+    def add(self, transitions: Transition) -> None:
+        """Append one row per environment."""
+        end = self.size + self._num_envs
+        if end > len(self._rows.obs):
             raise IndexError(f"The replay buffer is full ({self.size} rows).")
-        for column, item in zip(self._rows, transition, strict=True):
-            column[self.size] = item
-        self.size += 1
+        for column, items in zip(self._rows, transitions, strict=True):
+            column[self.size : end] = items
+        self.size = end
 
     def restore(self, rows: Transition) -> None:
         """Replace the contents with `rows`."""
@@ -65,16 +68,20 @@ class Replay:
         return self._rows.obs[rng.integers(self.size, size=shape)]
 
     def sample_windows(self, rng: np.random.Generator, shape: tuple[int, ...], length: int) -> Transition:
-        """Windows of `length` consecutive rows of one episode, uniform over starts; leaves `(*shape, length, ...)`.
+        """Windows of `length` consecutive steps of one episode, uniform over starts; leaves `(*shape, length, ...)`.
 
         Raises:
             ValueError: no episode is long enough.
         """
-        last = self.size - length + 1
+        reach = (length - 1) * self._num_envs
         episode = self._rows.episode[: self.size]
-        starts = np.flatnonzero(episode[:last] == episode[length - 1 :]) if last > 0 else np.array([], int)
+        starts = np.flatnonzero(episode[: max(self.size - reach, 0)] == episode[reach:])
         if not len(starts):
-            raise ValueError(f"No stored episode has {length} steps; collect more or shorten the model's windows.")
+            raise ValueError(
+                f"None of the {len(np.unique(episode))} stored episodes has the {length} steps of a model's window. "
+                "If the environment ends its episodes at once, training cannot learn from it; "
+                "otherwise collect more initial data (`initial_decisions`) or shorten `model_window`."
+            )
         first = starts[rng.integers(len(starts), size=shape)]
-        index = first[..., None] + np.arange(length)
+        index = first[..., None] + self._num_envs * np.arange(length)
         return Transition(*(column[index] for column in self._rows))

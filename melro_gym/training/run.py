@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import gymnasium as gym
+import jax
 import jax.random as jr
-import numpy as np
+from gymnasium.vector import VectorEnv
 
 from melro_gym.checkpoint import (
     CheckpointError,
@@ -17,6 +19,7 @@ from melro_gym.checkpoint import (
     restore_arrays,
     write_arrays,
 )
+from melro_gym.envs.boxes import make_env, wrapper_names
 from melro_gym.models import Agent, AgentConfig
 from melro_gym.training.collect import Collector
 from melro_gym.training.config import TrainConfig
@@ -24,14 +27,27 @@ from melro_gym.training.replay import Replay, Transition
 from melro_gym.training.updates import LearnerState, init_learner
 
 STATE_FILE = "state.safetensors"
-_STATE_FORMAT = "melro_gym training state 1"
+MAY_CHANGE = ("total_env_steps", "vectorization")
+"""Settings that may differ when a run is resumed."""
+_STATE_FORMAT = "melro_gym training state 2"
+
+
+class EnvFacts(NamedTuple):
+    """What training needs to know of its environment."""
+
+    obs_size: int
+    action_size: int
+    action_repeat: int
+    """Environment steps that one decision counts for."""
+    record: dict[str, Any]
+    """What ties an agent to it, as JSON values."""
 
 
 class Run(NamedTuple):
     """A training run between two rounds."""
 
     config: TrainConfig
-    env: gym.Env[Any, Any]
+    facts: EnvFacts
     replay: Replay
     collector: Collector
     learner: LearnerState
@@ -40,37 +56,53 @@ class Run(NamedTuple):
     """Time spent in training so far, over all interruptions."""
 
 
-def make_training_env(config: TrainConfig) -> gym.Env[Any, Any]:
-    """The configured environment, checked for what training needs.
+def env_facts(config: TrainConfig) -> EnvFacts:
+    """Facts of the configured environment, which is made and closed.
 
     Raises:
-        ValueError: spaces that are not flat boxes, or actions outside [-1, 1].
+        ValueError: an environment that cannot be trained on.
     """
-    env = gym.make(config.env, **config.env_kwargs)
-    for name, space in (("observation", env.observation_space), ("action", env.action_space)):
-        if not isinstance(space, gym.spaces.Box) or len(space.shape) != 1:
-            raise ValueError(
-                f"Training needs a flat Box as {name} space; {config.env} has {space}. "
-                "Wrap it, for example with gymnasium.wrappers.FlattenObservation."
-            )
-    box = env.action_space
-    assert isinstance(box, gym.spaces.Box)
-    if not (np.all(box.low == -1.0) and np.all(box.high == 1.0)):
-        raise ValueError(f"Training needs actions in [-1, 1]; {config.env} has {box}. Use RescaleAction.")
-    return env
+    env = make_env(config.env, config.env_kwargs)
+    try:
+        assert env.observation_space.shape and env.action_space.shape  # by `make_env`
+        inner = env.unwrapped
+        repeat = int(getattr(inner, "action_repeat", 1))
+        record = {
+            "env": config.env,
+            "env_kwargs": config.env_kwargs,
+            "wrappers": wrapper_names(env),
+            "observation_keys": list(getattr(inner, "observation_keys", ())),
+            "action_repeat": repeat,
+            "control_period": getattr(inner, "control_period", None),
+        }
+        return EnvFacts(env.observation_space.shape[0], env.action_space.shape[0], repeat, record)
+    finally:
+        env.close()
 
 
-def decisions_per_env_step(env: gym.Env[Any, Any]) -> int:
-    """Environment steps that one decision counts for: the action repeat."""
-    return int(getattr(env.unwrapped, "action_repeat", 1))
+def find_device(name: str | None) -> Any:
+    """The device of a name such as `cpu`, `gpu` or `gpu:1`; None leaves the choice to JAX.
+
+    Raises:
+        ValueError: there is no such device; the message lists those that there are.
+    """
+    if name is None:
+        return None
+    platform, _, index = name.partition(":")
+    try:
+        return jax.devices(platform)[int(index or 0)]
+    except (RuntimeError, IndexError, ValueError):
+        there = ", ".join(f"{device.platform}:{device.id}" for device in jax.devices())
+        raise ValueError(
+            f"There is no device {name!r}; JAX has {there}. For an NVIDIA GPU, pip install 'jax[cuda12]'."
+        ) from None
 
 
-def blank_agent(config: TrainConfig, env: gym.Env[Any, Any]) -> Agent:
+def blank_agent(config: TrainConfig, facts: EnvFacts) -> Agent:
     """Untrained networks for the environment, with the metadata that ties an agent to it."""
-    assert env.observation_space.shape and env.action_space.shape
     agent_config = AgentConfig(
-        obs_size=env.observation_space.shape[0],
-        action_size=env.action_space.shape[0],
+        obs_size=facts.obs_size,
+        action_size=facts.action_size,
         model_input=config.model_input,
         model_width=config.model_width,
         model_depth=config.model_depth,
@@ -84,11 +116,7 @@ def blank_agent(config: TrainConfig, env: gym.Env[Any, Any]) -> Agent:
         max_std=config.max_std,
     )
     record = {
-        "env": config.env,
-        "env_kwargs": config.env_kwargs,
-        "observation_keys": list(getattr(env.unwrapped, "observation_keys", ())),
-        "action_repeat": decisions_per_env_step(env),
-        "control_period": getattr(env.unwrapped, "control_period", None),
+        **facts.record,
         "discount": config.discount,
         "training": config.to_json(),
         "versions": package_versions(),
@@ -96,17 +124,53 @@ def blank_agent(config: TrainConfig, env: gym.Env[Any, Any]) -> Agent:
     return Agent(agent_config, record=record, key=jr.key(config.seed))
 
 
-def empty_replay(config: TrainConfig, env: gym.Env[Any, Any]) -> Replay:
+def empty_replay(config: TrainConfig, facts: EnvFacts) -> Replay:
     """A buffer for every decision of the run."""
-    assert env.observation_space.shape and env.action_space.shape
-    decisions = config.total_env_steps // decisions_per_env_step(env)
-    capacity = config.initial_decisions + decisions + config.collect_decisions
-    return Replay(env.observation_space.shape[0], env.action_space.shape[0], capacity)
+    rounds = -(-config.total_env_steps // (round_decisions(config) * facts.action_repeat))
+    capacity = config.initial_decisions + config.num_envs + rounds * round_decisions(config)
+    return Replay(facts.obs_size, facts.action_size, capacity, config.num_envs)
+
+
+def round_decisions(config: TrainConfig) -> int:
+    """Decisions collected per round over all environments: `collect_decisions`, rounded up to whole steps of all."""
+    return -(-config.collect_decisions // config.num_envs) * config.num_envs
 
 
 def env_steps(run: Run) -> int:
-    """Environment steps so far, without those of the random policy."""
-    return run.rounds * run.config.collect_decisions * decisions_per_env_step(run.env)
+    """Environment steps so far over all environments, without those of the random policy."""
+    return run.rounds * round_decisions(run.config) * run.facts.action_repeat
+
+
+def has_state(folder: Path) -> bool:
+    """Whether the folder holds a run that can be resumed."""
+    return (folder / STATE_FILE).exists()
+
+
+def claim_folder(folder: Path, resume: bool) -> None:
+    """Make the folder ready, without what a killed run was writing.
+
+    Raises:
+        FileExistsError: it holds a run that is not to be resumed.
+        OSError: it cannot be made.
+    """
+    if has_state(folder) and not resume:
+        raise FileExistsError(f"{folder} already holds a training run: go on with resume, or name another folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    for left_over in folder.glob(".*.safetensors.*"):
+        left_over.unlink()
+
+
+@contextmanager
+def explain_full_disk(folder: Path) -> Iterator[None]:
+    """Say in an error of the file system what became of the run."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"{error.strerror}; the run in {folder} could not be saved. What it saved before is intact: "
+            "when there is room again, go on with resume",
+        ) from error
 
 
 def save_run(run: Run, folder: Path) -> None:
@@ -118,33 +182,33 @@ def save_run(run: Run, folder: Path) -> None:
         "config": run.config.to_json(),
         "rounds": run.rounds,
         "minutes": run.minutes,
-        "episode": run.collector.episode,
+        "episodes": run.collector.episodes.tolist(),
         "last_return": run.collector.last_return,
     }
     write_arrays(folder / STATE_FILE, arrays, metadata)
 
 
-def restore_run(config: TrainConfig, env: gym.Env[Any, Any], folder: Path) -> Run:
-    """The run that `save_run` wrote, with the environment where it was.
+def restore_run(config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, Any], folder: Path) -> Run:
+    """The run that `save_run` wrote, with the environments where they were.
 
     Raises:
         CheckpointError: the file is damaged or of another version.
-        ValueError: `config` differs from the run's in more than `total_env_steps`.
+        ValueError: `config` differs from the run's in more than what may change.
     """
     arrays, metadata = read_arrays(folder / STATE_FILE)
     if metadata.get("format") != _STATE_FORMAT:
         raise CheckpointError(f"{folder / STATE_FILE} is not a training state of this version.")
     wanted = config.to_json()
-    differ = [name for name, value in metadata["config"].items() if wanted[name] != value and name != "total_env_steps"]
+    differ = [name for name, value in metadata["config"].items() if wanted[name] != value and name not in MAY_CHANGE]
     if differ:
         raise ValueError(
             f"{folder} was started with other settings: {', '.join(differ)}. Use those, or another folder."
         )
-    replay = empty_replay(config, env)
+    replay = empty_replay(config, facts)
     replay.restore(Transition(*(arrays[f"replay.{name}"] for name in Transition._fields)))
-    learner = init_learner(blank_agent(config, env), config)
+    learner = init_learner(blank_agent(config, facts), config)
     stored = {path.removeprefix("learner"): leaf for path, leaf in arrays.items() if path.startswith("learner")}
     learner = restore_arrays(learner, stored)
-    collector = Collector(env, replay, config.seed)
-    collector.resume(metadata["episode"], metadata["last_return"])
-    return Run(config, env, replay, collector, learner, metadata["rounds"], metadata["minutes"])
+    collector = Collector(envs, replay, config.seed)
+    collector.resume(metadata["episodes"], metadata["last_return"])
+    return Run(config, facts, replay, collector, learner, metadata["rounds"], metadata["minutes"])

@@ -2,92 +2,117 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import equinox as eqx
-import gymnasium as gym
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+from gymnasium.vector import VectorEnv
 
 from melro_gym.checkpoint import save_agent
+from melro_gym.envs.boxes import make_env, make_envs
 from melro_gym.evaluation.rollouts import run_episodes
 from melro_gym.models import Agent, Normaliser
+from melro_gym.training.callbacks import Callback, TensorBoard
 from melro_gym.training.collect import Collector, base_policy
 from melro_gym.training.config import TrainConfig
+from melro_gym.training.curve import Curve, score
 from melro_gym.training.losses import Window
+from melro_gym.training.presets import make_config
 from melro_gym.training.replay import Replay, Transition
 from melro_gym.training.run import (
-    STATE_FILE,
+    EnvFacts,
     Run,
     blank_agent,
+    claim_folder,
     empty_replay,
+    env_facts,
     env_steps,
-    make_training_env,
+    explain_full_disk,
+    find_device,
+    has_state,
     restore_run,
     save_run,
 )
 from melro_gym.training.updates import average_round, behaviour_round, init_learner, model_round, restart_average
 
-CURVE_FILE = "curve.jsonl"
 _MIN_STD = 1e-2
 _SAVE_SECONDS = 120.0
-Report = Callable[[dict[str, Any]], None]
 
 
 def train(
-    config: TrainConfig,
+    config: TrainConfig | str,
     out: str | os.PathLike[str],
     *,
     resume: bool = False,
     max_minutes: float | None = None,
-    report: Report | None = None,
-    should_stop: Callable[[], bool] = lambda: False,
+    device: str | None = None,
+    tensorboard: bool = False,
+    callbacks: Sequence[Callback] = (),
+    preset: str = "cpu",
+    **settings: Any,
 ) -> Agent:
     """Train world model, base policy and critic; returns the last agent.
 
-    Writes to the folder `out`: `last.safetensors` and `best.safetensors` (agents), `curve.jsonl` (one line per
-    evaluation), and `state.safetensors`, from which `resume=True` continues as if nothing had happened.
+    Writes to the folder `out`: `last.safetensors` and `best.safetensors` (agents), `curve.jsonl` and `curve.csv` (a
+    line per evaluation), and `state.safetensors`, from which `resume=True` continues as if nothing had happened.
 
     Args:
-        config: settings; `resume=True` requires the same ones, but for `total_env_steps`.
+        config: all settings; or a Gymnasium id, whose settings are those of `preset` and `settings`.
         out: folder; made when missing.
-        resume: continue the run in `out`, or start it if there is none.
-        max_minutes: save and stop after this much training time.
-        report: called with a dict of numbers after each round.
-        should_stop: asked after each round; save and stop when it says so.
+        resume: continue the run in `out`, or start it if there is none. Needs the settings that the run was started
+            with, but for `total_env_steps` and `vectorization`.
+        max_minutes: save and stop after this much training time, over all interruptions.
+        device: where JAX computes, such as `cpu`, `gpu` or `gpu:1`; None leaves it to JAX.
+        tensorboard: write curves for TensorBoard to `out/tensorboard`; needs the extra `tensorboard`.
+        callbacks: called with numbers and agents; each may stop the run.
+        preset: named settings, with an id.
+        **settings: fields of `TrainConfig`, with an id.
 
     Raises:
         FileExistsError: `out` holds a run and `resume` is not set.
-        ValueError: an environment that cannot be trained on, or that returns numbers that are not finite.
+        ValueError: an environment that cannot be trained on, or that returns numbers that are not finite; unknown
+            settings; a device that is not there.
+        FloatingPointError: training diverged.
+        OSError: the folder cannot be written to. The state of the last save is intact, here as with the other errors.
+
+    Examples:
+        >>> import melro_gym
+        >>> agent = melro_gym.train("Pendulum-v1", "runs/pendulum", total_env_steps=10_000)  # doctest: +SKIP
     """
+    if isinstance(config, str):
+        config = make_config(preset, env=config, **settings)
+    elif settings:
+        raise TypeError(f"Give settings in the TrainConfig, or an id instead of it; got both: {', '.join(settings)}.")
     folder = Path(out)
-    if (folder / STATE_FILE).exists() and not resume:
-        raise FileExistsError(
-            f"{folder} already holds a training run: continue it with resume, or name another folder."
-        )
-    env = make_training_env(config)
-    try:
-        run = restore_run(config, env, folder) if (folder / STATE_FILE).exists() else _start(config, env)
-        return _loop(run, folder, max_minutes, report or (lambda numbers: None), should_stop)
-    finally:
-        env.close()
+    with jax.default_device(find_device(device)):
+        facts = env_facts(config)
+        claim_folder(folder, resume)
+        hooks = [*callbacks, *([TensorBoard(folder / "tensorboard")] if tensorboard else [])]
+        envs = make_envs(config.env, config.env_kwargs, config.num_envs, config.vectorization)
+        try:
+            run = restore_run(config, facts, envs, folder) if has_state(folder) else _start(config, facts, envs)
+            return _loop(run, folder, max_minutes, hooks)
+        finally:
+            envs.close()
+            for callback in hooks:
+                callback.on_end()
 
 
-def _start(config: TrainConfig, env: gym.Env[Any, Any]) -> Run:
+def _start(config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, Any]) -> Run:
     """Initial data of the random policy, normaliser, and the model's first updates (Algorithm 1, lines 2-4)."""
-    replay = empty_replay(config, env)
-    collector = Collector(env, replay, config.seed)
+    replay = empty_replay(config, facts)
+    collector = Collector(envs, replay, config.seed)
     rng = np.random.default_rng((config.seed, 2, 0))
     collector.collect(config.initial_decisions, None, rng)
     obs = replay.rows.obs
-    agent = blank_agent(config, env)
+    agent = blank_agent(config, facts)
     normaliser = Normaliser(jnp.asarray(obs.mean(0)), jnp.asarray(np.maximum(obs.std(0), _MIN_STD)))
     agent = eqx.tree_at(lambda tree: tree.normaliser, agent, normaliser)
     learner = init_learner(agent, config)
@@ -95,7 +120,7 @@ def _start(config: TrainConfig, env: gym.Env[Any, Any]) -> Run:
     while done < config.initial_model_updates:
         learner, _ = model_round((config, _windows(config, learner.agent, replay, rng)), learner)
         done += config.model_updates
-    return Run(config, env, replay, collector, restart_average(learner), 0, 0.0)
+    return Run(config, facts, replay, collector, restart_average(learner), 0, 0.0)
 
 
 def _windows(config: TrainConfig, agent: Agent, replay: Replay, rng: np.random.Generator) -> Window:
@@ -125,28 +150,45 @@ def _round(run: Run) -> tuple[Run, dict[str, float]]:
     return run._replace(learner=learner, rounds=run.rounds + 1), numbers
 
 
-def _loop(run: Run, folder: Path, max_minutes: float | None, report: Report, should_stop: Callable[[], bool]) -> Agent:
-    folder.mkdir(parents=True, exist_ok=True)
-    best = _rewind_curve(folder, env_steps(run))
-    started, offset, saved = time.monotonic(), run.minutes, time.monotonic()
+def _loop(run: Run, folder: Path, max_minutes: float | None, callbacks: Sequence[Callback]) -> Agent:
+    config, first, agent = run.config, env_steps(run), run.learner.average
+    curve = Curve(folder, first)
+    started = saved = time.monotonic()
+    offset = run.minutes - started / 60.0
     stopping = False
-    while env_steps(run) < run.config.total_env_steps and not stopping:
-        before = env_steps(run)
+    while env_steps(run) < config.total_env_steps and not stopping:
+        before, round_started = env_steps(run), time.monotonic()
         run, numbers = _round(run)
-        run = run._replace(minutes=offset + (time.monotonic() - started) / 60.0)
-        steps = env_steps(run)
-        numbers |= {"env_steps": steps, "minutes": run.minutes, "train/return": run.collector.last_return}
-        stopping = should_stop() or (max_minutes is not None and run.minutes >= max_minutes)
-        finished = steps >= run.config.total_env_steps
-        evaluated = finished or steps // run.config.eval_every > before // run.config.eval_every
+        run = run._replace(minutes=offset + time.monotonic() / 60.0)
+        steps, agent = env_steps(run), run.learner.average
+        numbers |= _progress(run, time.monotonic() - round_started, (time.monotonic() - started) / (steps - first))
+        stops = [callback.on_round(numbers) for callback in callbacks]
+        evaluated = steps >= config.total_env_steps or steps // config.eval_every > before // config.eval_every
         if evaluated:
-            numbers |= evaluate_agent(run.learner.average, run.config)
-            best = _keep(run, numbers, folder, best)
-        report(numbers)
+            numbers |= evaluate_agent(agent, config)
+            agent = _with_result(agent, run.replay, numbers)
+            with explain_full_disk(folder):
+                _keep(agent, numbers, folder, curve)
+            stops += [callback.on_evaluation(numbers, agent) for callback in callbacks]
+        stopping = any(stops) or (max_minutes is not None and run.minutes >= max_minutes)
         if evaluated or stopping or time.monotonic() - saved > _SAVE_SECONDS:
-            save_run(run, folder)
+            with explain_full_disk(folder):
+                save_run(run._replace(minutes=offset + time.monotonic() / 60.0), folder)
             saved = time.monotonic()
-    return run.learner.average
+    return agent
+
+
+def _progress(run: Run, seconds: float, seconds_per_step: float) -> dict[str, Any]:
+    """How far and how fast; `seconds` is the time of the last round."""
+    updates = run.config.model_updates + run.config.behaviour_updates
+    return {
+        "env_steps": env_steps(run),
+        "minutes": run.minutes,
+        "minutes_left": (run.config.total_env_steps - env_steps(run)) * seconds_per_step / 60.0,
+        "updates_per_second": updates / seconds,
+        "train/return": run.collector.last_return,
+        "train/clipped": run.collector.clipped,
+    }
 
 
 def evaluate_agent(agent: Agent, config: TrainConfig) -> dict[str, float]:
@@ -160,45 +202,26 @@ def evaluate_agent(agent: Agent, config: TrainConfig) -> dict[str, float]:
             mean, std = (np.asarray(part) for part in base_policy(agent, obs))
             return mean if mode == "mean" else np.clip(mean + std * rng.standard_normal(mean.shape), -1.0, 1.0)
 
-        returns = run_episodes(lambda: gym.make(config.env, **config.env_kwargs), controller, seeds)
+        returns = run_episodes(lambda: make_env(config.env, config.env_kwargs), controller, seeds)
         numbers[f"eval/{mode}"] = float(returns.mean())
         numbers[f"eval/{mode}_std"] = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
     return numbers
 
 
-def _rewind_curve(folder: Path, steps: int) -> float:
-    """Drop evaluations after `steps`, of a run that was killed before it saved; returns the best score left."""
-    curve = folder / CURVE_FILE
-    if not curve.exists():
-        return -np.inf
-    complete = [line for line in curve.read_text().splitlines() if line.startswith("{") and line.endswith("}")]
-    lines = [line for line in complete if json.loads(line)["env_steps"] <= steps]
-    temporary = curve.with_suffix(".part")
-    temporary.write_text("".join(f"{line}\n" for line in lines))
-    temporary.replace(curve)
-    return max((_score(json.loads(line)) for line in lines), default=-np.inf)
-
-
-def _score(numbers: dict[str, Any]) -> float:
-    return max(numbers["eval/mean"], numbers["eval/sample"])
-
-
-def _keep(run: Run, numbers: dict[str, Any], folder: Path, best: float) -> float:
+def _keep(agent: Agent, numbers: dict[str, Any], folder: Path, curve: Curve) -> None:
     """Write the last agent, the best agent where this is it, and a line of the curve."""
-    agent = _with_result(run.learner.average, run.replay, numbers)
     save_agent(folder / "last.safetensors", agent)
-    if _score(numbers) > best:
+    if score(numbers) > curve.best:
         save_agent(folder / "best.safetensors", agent)
-    with open(folder / CURVE_FILE, "a") as stream:
-        stream.write(json.dumps(numbers) + "\n")
-    return max(best, _score(numbers))
+    curve.add(numbers)
 
 
 def _with_result(agent: Agent, replay: Replay, numbers: dict[str, Any]) -> Agent:
+    """The agent with its evaluation in the metadata, in buffers that the next round does not donate."""
     kept = {name: numbers[name] for name in ("env_steps", "minutes", "eval/mean", "eval/sample")}
     mode = "mean" if numbers["eval/mean"] >= numbers["eval/sample"] else "sample"
     facts = {"result": kept, "action_mode": mode, "one_step_error": latest_error(agent, replay)}
-    return agent.with_metadata({**agent.metadata, **facts})
+    return jax.tree.map(jnp.copy, agent.with_metadata({**agent.metadata, **facts}))
 
 
 def latest_error(agent: Agent, replay: Replay, rows: int = 2000) -> list[float]:
