@@ -54,7 +54,7 @@ def draw_returns(rows: Sequence[Row], path: str | os.PathLike[str], *, title: st
     axes.set_title(title)
     figure.legend(frameon=False, loc="outside lower center", ncols=len(methods))
     axes.spines[["top", "right"]].set_visible(False)
-    _save_atomically(path, lambda target: figure.savefig(target, dpi=150, format="png"))
+    save_atomically(path, lambda target: figure.savefig(target, dpi=150, format="png"))
 
 
 def write_video(path: str | os.PathLike[str], frames: Iterable[np.ndarray], fps: int) -> None:
@@ -82,10 +82,11 @@ def write_video(path: str | os.PathLike[str], frames: Iterable[np.ndarray], fps:
         finally:
             writer.close()
 
-    _save_atomically(path, encode)
+    save_atomically(path, encode)
 
 
-def _save_atomically(path: str | os.PathLike[str], write: Any) -> None:
+def save_atomically(path: str | os.PathLike[str], write: Any) -> None:
+    """Call `write` with the name of a temporary file, which then takes the place of `path`; folders are made."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.part")
