@@ -127,7 +127,7 @@ class Agent(eqx.Module):
         return json.loads(self.record)
 
     @property
-    def members(self) -> WorldModel:
+    def members(self) -> Any:
         """All `M` world models as one, leaves with a leading axis `M`; the first is `world_model`."""
         if self.others is None:
             return jax.tree.map(lambda leaf: leaf[None], self.world_model)

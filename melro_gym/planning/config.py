@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 OPTIMISERS = ("ars", "gradient", "mppi", "cem")
+PESSIMISMS = ("none", "mean", "worst", "cvar")
 
 
 def _number(value: Any) -> Array:
@@ -42,6 +43,9 @@ class PlanConfig(eqx.Module):
     """Fall back to the base policy's own plan where the optimised one scores below it under the model."""
     paper_discount: bool = eqx.field(static=True, default=False)
     """Leave the rewards of the `m` base-policy steps undiscounted, as Eq. 15 prints."""
+    pessimism: str = eqx.field(static=True, default="none")
+    """How a plan's returns in the world models of an ensemble become one score: `mean`, `worst` or `cvar` (the mean of
+    the worst `cvar_fraction`); `none` asks the first model alone. Not in the paper."""
     perturbation_std: Float[Array, ""] = eqx.field(converter=_number, default=0.1)
     """Standard deviation of the candidates around the plan (ARS, MPPI, CEM)."""
     step_size: Float[Array, ""] = eqx.field(converter=_number, default=0.05)
@@ -56,6 +60,8 @@ class PlanConfig(eqx.Module):
     """Half-width of the uniform noise added to the warm start (Algorithm 2, line 5)."""
     temperature: Float[Array, ""] = eqx.field(converter=_number, default=0.1)
     """Of MPPI's softmax over the standardised scores of the candidates."""
+    cvar_fraction: Float[Array, ""] = eqx.field(converter=_number, default=0.5)
+    """Share of the world models, the worst, whose mean counts with `pessimism="cvar"`; in (0, 1]."""
 
     def __check_init__(self) -> None:
         for name, low in (
@@ -73,13 +79,15 @@ class PlanConfig(eqx.Module):
             raise ValueError(
                 f"`top_directions` ({self.top_directions}) must not exceed `directions` ({self.directions})."
             )
-        if self.optimiser not in OPTIMISERS:
-            raise ValueError(f"Unknown `optimiser` {self.optimiser!r}. Choices: {', '.join(OPTIMISERS)}.")
+        for name, choices in (("optimiser", OPTIMISERS), ("pessimism", PESSIMISMS)):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"Unknown `{name}` {getattr(self, name)!r}. Choices: {', '.join(choices)}.")
         for name in ("perturbation_std", "step_size", "temperature"):
             _require(self, name, low=0.0, strict=True)
         for name in ("entropy_weight", "kl_weight", "warm_start_noise"):
             _require(self, name, low=0.0)
         _require(self, "discount", low=0.0, high=1.0)
+        _require(self, "cvar_fraction", low=0.0, high=1.0, strict=True)
 
 
 def _require(config: PlanConfig, name: str, *, low: float, high: float = math.inf, strict: bool = False) -> None:

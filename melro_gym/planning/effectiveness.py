@@ -60,7 +60,11 @@ def with_effectiveness(agent: Agent, effectiveness: Float[Array | np.ndarray, " 
     if agent.config.model_input == "distribution":
         scale = jnp.concatenate([scale, scale])
     parts = ScaledWorldModel(agent.world_model, scale), ScaledCritic(agent.critic, scale)
-    return eqx.tree_at(lambda tree: (tree.world_model, tree.critic), agent, parts)
+    agent = eqx.tree_at(lambda tree: (tree.world_model, tree.critic), agent, parts)
+    if agent.others is None:
+        return agent
+    scaled = eqx.filter_vmap(lambda model: ScaledWorldModel(model, scale))(agent.others)
+    return eqx.tree_at(lambda tree: tree.others, agent, scaled)
 
 
 class Evidence(NamedTuple):

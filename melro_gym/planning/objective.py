@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -39,8 +42,7 @@ def rollout_return(
     Reward `i` steps ahead counts `gamma^i`, the critic `gamma^(L+m)`.
 
     Deviation: Eq. 15 prints absolute time in the critic's exponent, which would make the bootstrap vanish as an
-        episode goes
-    on, and no discount on the base policy's rewards; the latter is `config.paper_discount`.
+        episode goes on, and no discount on the base policy's rewards; the latter is `config.paper_discount`.
     """
     model, steps = agent.world_model, config.planned_steps
 
@@ -80,6 +82,55 @@ def kl_divergence(plan: ActionDistribution, reference: ActionDistribution) -> Fl
     return 0.5 * jnp.sum(ratio + shift - 1.0 - jnp.log(ratio))
 
 
+def check_ensemble(agent: Agent, config: PlanConfig) -> None:
+    """Whether the agent has the world models that `config.pessimism` asks for.
+
+    Raises:
+        ValueError: it has only one.
+    """
+    if config.pessimism != "none" and agent.others is None:
+        raise ValueError(
+            f"`pessimism={config.pessimism!r}` scores plans in several world models, but this agent has only one. "
+            "Train with `ensemble_size` above 1, give a finished run more models with "
+            "`melro_gym.training.add_ensemble`, or set `pessimism='none'`."
+        )
+
+
+def reduce_members(values: Float[Array, " M"], config: PlanConfig) -> Float[Array, ""]:
+    """One score of what a plan is worth in each of `M` world models, as `config.pessimism` says.
+
+    `cvar` is the conditional value at risk of equally likely models (Rockafellar and Uryasev 2000): the mean over the
+    worst `cvar_fraction` of them, a model on the border counting in part. It is `worst` up to a fraction of `1 / M` and
+    `mean` at 1.
+    """
+    if config.pessimism == "mean":
+        return jnp.mean(values)
+    if config.pessimism == "worst":
+        return jnp.min(values)
+    better_than = jnp.arange(len(values), dtype=values.dtype)
+    weights = jnp.clip(config.cvar_fraction * len(values) - better_than, 0.0, 1.0)
+    return jnp.sum(weights * jnp.sort(values)) / jnp.sum(weights)
+
+
+def expected_return(
+    agent: Agent,
+    state: Float[Array, " S"],
+    plan: ActionDistribution,
+    noise: Float[Array, "R steps A"],
+    config: PlanConfig,
+) -> Float[Array, ""]:
+    """Mean return over `R` noise sequences, in the agent's world model or, with pessimism, over its ensemble."""
+
+    def in_model(model: Any) -> Float[Array, ""]:
+        member = eqx.tree_at(lambda tree: tree.world_model, agent, model)
+        return jnp.mean(jax.vmap(lambda eps: rollout_return(member, state, plan, eps, config))(noise))
+
+    if config.pessimism == "none":
+        return in_model(agent.world_model)
+    check_ensemble(agent, config)
+    return reduce_members(jax.vmap(in_model)(agent.members), config)
+
+
 def plan_objective(
     agent: Agent,
     state: Float[Array, " S"],
@@ -88,10 +139,10 @@ def plan_objective(
     noise: Float[Array, "R steps A"],
     config: PlanConfig,
 ) -> Float[Array, ""]:
-    """`L_MELRO` of Eq. 15: mean return over `R` noise sequences plus weighted, undiscounted entropy of the plan.
+    """`L_MELRO` of Eq. 15: expected return plus weighted, undiscounted entropy of the plan.
 
     `reference` is the base policy's plan, for the divergence that `config.kl_weight` subtracts.
     """
-    returns = jax.vmap(lambda eps: rollout_return(agent, state, plan, eps, config))(noise)
+    value = expected_return(agent, state, plan, noise, config)
     entropy = jnp.sum(plan.entropy())
-    return jnp.mean(returns) + config.entropy_weight * entropy - config.kl_weight * kl_divergence(plan, reference)
+    return value + config.entropy_weight * entropy - config.kl_weight * kl_divergence(plan, reference)

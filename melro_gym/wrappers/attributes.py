@@ -11,6 +11,7 @@ from melro_gym.checkpoint import load_agent
 from melro_gym.envs.tables import check_choice
 from melro_gym.models import Agent
 from melro_gym.planning import PlanConfig
+from melro_gym.planning.objective import check_ensemble
 from melro_gym.wrappers.decider import Counters, Decider
 from melro_gym.wrappers.settings import ON_FAILURE, LiveSettings, Options, check_deadline
 
@@ -80,7 +81,7 @@ def split_settings(given: dict[str, Any]) -> tuple[Agent, PlanConfig, Options]:
     """Agent, planner's settings and the rest from a controller's constructor arguments (those but `env` and `seed`).
 
     Raises:
-        ValueError: a setting is out of range.
+        ValueError: a setting is out of range, or asks for world models that the agent lacks.
         CheckpointError: the agent cannot be loaded.
     """
     given = dict(given)
@@ -89,4 +90,6 @@ def split_settings(given: dict[str, Any]) -> tuple[Agent, PlanConfig, Options]:
     agent = agent if isinstance(agent, Agent) else load_agent(agent)
     if given["discount"] is None:
         given["discount"] = agent.metadata.get("discount", 0.975)
-    return agent, PlanConfig(**given), options
+    config = PlanConfig(**given)
+    check_ensemble(agent, config)
+    return agent, config, options

@@ -54,6 +54,9 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         discount: per decision; None takes the agent's.
         kl_weight: weight of the divergence from the base policy's plan.
         optimiser: `ars`, `gradient`, `mppi` or `cem`.
+        pessimism: where the agent has several world models, what counts of a plan's returns in them: `mean`, `worst` or
+            `cvar`; `none` asks the first model alone. Not in the paper.
+        cvar_fraction: share of the models, the worst, whose mean counts with `cvar`.
         warm_start: `agent` or `action`.
         deterministic: execute means instead of samples.
         guard: never execute a plan that scores below the base policy's own under the model.
@@ -73,7 +76,8 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         seed: seeds the planner until `reset(seed=...)` does.
 
     Raises:
-        ValueError: the agent does not fit the environment, or a setting is out of range.
+        ValueError: the agent does not fit the environment, a setting is out of range, or `pessimism` asks for world
+            models that the agent lacks.
         CheckpointError: the agent cannot be loaded.
 
     Examples:
@@ -99,6 +103,8 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         discount: float | None = None,
         kl_weight: Array | float = PlanConfig.kl_weight,
         optimiser: str = PlanConfig.optimiser,
+        pessimism: str = PlanConfig.pessimism,
+        cvar_fraction: Array | float = PlanConfig.cvar_fraction,
         warm_start: str = Options.warm_start,
         deterministic: bool = PlanConfig.deterministic,
         guard: bool = True,

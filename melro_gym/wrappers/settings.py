@@ -91,3 +91,4 @@ class LiveSettings:
     kl_weight = LiveNumber()
     warm_start_noise = LiveNumber()
     temperature = LiveNumber()
+    cvar_fraction = LiveNumber()

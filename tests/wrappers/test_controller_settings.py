@@ -65,7 +65,7 @@ def test_every_number_of_the_planner_can_be_changed_without_compiling(agent, mon
     monkeypatch.setattr(compiled, "plan_single", eqx.filter_jit(traced))
     env = MELROController(Script([GOOD]), agent, **TINY)
     env.reset(seed=0)
-    assert len(NUMBERS) == 7
+    assert len(NUMBERS) == 8
     for name in NUMBERS:
         env.step(None)
         setattr(env, name, 0.25)
