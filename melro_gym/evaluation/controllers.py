@@ -29,11 +29,13 @@ def base_controller(agent: Agent, *, sample: bool, seed: int) -> Controller:
     return decide
 
 
-def melro_controller(agent: Agent, config: PlanConfig, seeds: Sequence[int], *, adapt: bool = True) -> Controller:
+def melro_controller(
+    agent: Agent, config: PlanConfig, seeds: Sequence[int], options: Options | None = None
+) -> Controller:
     """The planner as `VectorMELROController` runs it; row `i` draws from the stream of `seeds[i]`."""
     box = gym.spaces.Box(-1.0, 1.0, (agent.config.action_size,), np.float32)
     streams = key_rows([int(seed) for seed in seeds])
-    decider = Decider(agent, box, Options(adapt=adapt), streams, single=False)
+    decider = Decider(agent, box, options or Options(), streams, single=False)
     active = np.ones(len(seeds), bool)
     return lambda obs: decider.decide(obs, None, active, config).actions
 
@@ -45,7 +47,7 @@ def make_controller(method: str, agent: Agent, config: PlanConfig, seeds: Sequen
         ValueError: unknown method.
     """
     if method in ("melro", "melro-fixed"):
-        return melro_controller(agent, config, seeds, adapt=method == "melro")
+        return melro_controller(agent, config, seeds, Options(adapt=method == "melro"))
     if method not in METHODS:
         raise ValueError(f"Unknown method {method!r}. Choices: {', '.join(METHODS)}.")
     return base_controller(agent, sample=method == "base-sample", seed=seeds[0])
