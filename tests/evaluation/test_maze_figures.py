@@ -15,7 +15,7 @@ from melro_gym import MELROController
 from melro_gym.checkpoint import save_agent
 from melro_gym.evaluation.maze_figures import __main__ as command
 from melro_gym.evaluation.maze_figures import drawing
-from melro_gym.evaluation.maze_figures.records import MazeData, Panel, Scene, load, save
+from melro_gym.evaluation.maze_figures.records import MazeData, Panel, PlanPanel, Scene, load, save
 from melro_gym.evaluation.maze_figures.simulation import Fans, imagine, imagined_paths, look_at, play, spread_states
 from melro_gym.models import ActionDistribution, Agent
 from melro_gym.planning import PlanConfig
@@ -180,6 +180,35 @@ def test_paths_are_drawn_up_to_the_end_of_each_episode():
     segments = lines.get_segments()
     assert [len(item) for item in segments] == [31, 11, 31, 31]
     np.testing.assert_allclose(segments[1], panel.positions[1, :11], atol=1e-9)
+
+
+def plan_panel(weight: float, points: list[list[float]]) -> PlanPanel:
+    """Straight paths of two points, from the origin in state 0 and from (1, 1) in state 1."""
+    ends = np.array(points)[None, :, None]
+    paths = np.concatenate([np.zeros_like(ends), ends], axis=2)
+    planned, base = np.concatenate([paths, 1.0 + paths / 2.0]), np.concatenate([paths / 4.0, 1.0 + paths / 8.0])
+    episode = np.zeros((3, 2), np.float16)
+    return PlanPanel("one", "PointMaze-v0", weight, [0.0, 0.1], [1.0, 1.1], episode, base, planned)
+
+
+def test_windows_hold_all_fans_of_a_state_and_have_one_size():
+    group = [plan_panel(0.0, [[0.2, 0.0], [0.0, 0.1]]), plan_panel(1.0, [[-0.2, 0.0], [0.0, -0.3]])]
+    (x, y, half), (x1, y1, half1) = drawing.plan_windows(group)
+    assert (x, y) == pytest.approx((0.0, -0.1))
+    assert half == half1 == pytest.approx(0.6 * 0.4)
+    for k, (middle_x, middle_y) in enumerate([(x, y), (x1, y1)]):
+        points = np.concatenate([np.concatenate([panel.base[k], panel.planned[k]]).reshape(-1, 2) for panel in group])
+        assert np.abs(points - [middle_x, middle_y]).max() < half
+
+
+def test_plans_are_drawn_beside_each_other_for_every_state_and_weight():
+    scene = look_at("PointMaze-v0")
+    group = [plan_panel(weight, [[0.2, 0.0], [0.0, 0.1], [0.1, 0.1]]) for weight in (0.0, 1.0, 3.0)]
+    axes = drawing.draw_plans(MazeData({}, [scene], [], group)).axes
+    assert len(axes) == 2 * (1 + 3)
+    base, planned = (item for item in axes[6].collections if isinstance(item, LineCollection))  # state 1, weight 1
+    np.testing.assert_allclose(base.get_segments(), group[1].base[1])
+    np.testing.assert_allclose(planned.get_segments(), group[1].planned[1])
 
 
 def test_records_survive_a_file(tmp_path):

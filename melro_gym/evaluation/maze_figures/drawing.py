@@ -51,7 +51,8 @@ def draw_entropy(data: MazeData) -> Any:
 def draw_plans(data: MazeData) -> Any:
     """Figure of imagined paths before and after planning.
 
-    A row per state, a column per entropy weight; the first column shows where on the recorded path the states lie.
+    A row per state, a column per entropy weight. The first column shows the state, on the path of the episode that it
+    is taken from, and the window that the others show. The model knows no blocks, so plans may lead into them.
     """
     from matplotlib.lines import Line2D
 
@@ -61,12 +62,11 @@ def draw_plans(data: MazeData) -> Any:
     figure, axes = _subplots(rows, 1 + len(groups[0]), size=1.7)
     row = 0
     for agent, group in zip(bands, groups, strict=True):
-        reach = _reach(group)
-        for state in range(len(group[0].base)):
-            _draw_place(axes[row][0], data, group[0], state)
-            axes[row][0].set_ylabel(agent, fontsize=9)
+        axes[row][0].set_ylabel(agent, fontsize=9)
+        for state, window in enumerate(plan_windows(group)):
+            _draw_place(axes[row][0], data, group[0], state, window)
             for axis, panel in zip(axes[row][1:], group, strict=True):
-                _draw_fans(axis, data.scene(panel.env_id), panel, state, reach)
+                _draw_fans(axis, data.scene(panel.env_id), panel, state, window)
                 entropies = panel.base_entropies[state], panel.entropies[state]
                 title = "{:.1f} \N{RIGHTWARDS ARROW} {:.1f} nats".format(*entropies)
                 axis.set_title(f"{_name(panel)}\n{title}" if row == 0 else title, fontsize=8)
@@ -78,27 +78,35 @@ def draw_plans(data: MazeData) -> Any:
     return figure
 
 
-def _reach(group: Sequence[PlanPanel]) -> float:
-    """Half the width of a window that holds the fans around each state, in metres."""
-    ends = [paths - paths[:, :1, :1] for panel in group for paths in (panel.base, panel.planned)]
-    return 1.1 * max(0.05, max(float(np.max(np.abs(item))) for item in ends))
+def plan_windows(group: Sequence[PlanPanel]) -> list[tuple[float, float, float]]:
+    """Per state, the middle `(x, y)` and half the size of a square around all its fans; one size for all states."""
+    points = [np.stack([panel.base[k], panel.planned[k]]) for panel in group for k in range(len(panel.base))]
+    states = len(group[0].base)
+    boxes = [np.concatenate(points[k::states]).reshape(-1, 2) for k in range(states)]
+    size = max(0.1, max(float(np.max(np.ptp(box, axis=0))) for box in boxes))
+    middles = [(box.min(axis=0) + box.max(axis=0)) / 2.0 for box in boxes]
+    return [(float(x), float(y), 0.6 * size) for x, y in middles]
 
 
-def _draw_place(axis: Any, data: MazeData, panel: PlanPanel, state: int) -> None:
-    scene = data.scene(panel.env_id)
+def _draw_place(axis: Any, data: MazeData, panel: PlanPanel, state: int, window: tuple[float, float, float]) -> None:
+    from matplotlib.patches import Rectangle
+
+    scene, (x, y, half) = data.scene(panel.env_id), window
     _frame(axis, scene)
     _draw_scene(axis, scene)
     _draw_lines(axis, panel.episode[None], COLOURS["melro"], alpha=0.6)
-    axis.scatter(*panel.base[state, 0, 0], s=26, color="black", zorder=5, linewidths=0)
+    axis.add_patch(Rectangle((x - half, y - half), 2 * half, 2 * half, fill=False, linewidth=0.8, zorder=6))
+    axis.scatter(*panel.base[state, 0, 0], s=14, color="black", zorder=5, linewidths=0)
+    axis.spines[:].set_visible(False)
 
 
-def _draw_fans(axis: Any, scene: Scene, panel: PlanPanel, state: int, reach: float) -> None:
-    x, y = panel.base[state, 0, 0]
-    axis.set(xlim=(x - reach, x + reach), ylim=(y - reach, y + reach), xticks=[], yticks=[], aspect="equal")
+def _draw_fans(axis: Any, scene: Scene, panel: PlanPanel, state: int, window: tuple[float, float, float]) -> None:
+    x, y, half = window
+    axis.set(xlim=(x - half, x + half), ylim=(y - half, y + half), xticks=[], yticks=[], aspect="equal")
     _draw_scene(axis, scene)
     _draw_lines(axis, panel.base[state], COLOURS["base"], alpha=0.6, zorder=2.0)
     _draw_lines(axis, panel.planned[state], COLOURS["melro"], alpha=0.6, zorder=3.0)
-    axis.scatter(x, y, s=26, color="black", zorder=5, linewidths=0)
+    axis.scatter(*panel.base[state, 0, 0], s=26, color="black", zorder=5, linewidths=0)
 
 
 def entropy_map(axis: Any, scene: Scene, panel: Panel) -> Any:
@@ -135,7 +143,7 @@ def _subplots(rows: int, columns: int, size: float) -> tuple[Any, Any]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(size * columns + 0.4, (size + 0.2) * rows + 0.4), layout="constrained")
+    figure = Figure(figsize=(size * columns + 0.4, (size + 0.1) * rows + 0.35), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False)
 
