@@ -47,7 +47,20 @@ class Falls(Chase):
         return obs, reward, self._steps == 15, truncated, info
 
 
+class Cliff(Chase):
+    """`s' = s + a / 2`, reward 1, over for good beyond 1: who stays lives on and is worth `1 / (1 - discount)`."""
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self._position = self.np_random.uniform(-0.5, 0.5, 1)
+        return self._position.astype(np.float32), {}
+
+    def step(self, action):
+        obs, _, _, truncated, info = super().step(action)
+        return obs, 1.0, abs(float(self._position[0])) > 1.0, truncated, info
+
+
 def register() -> None:
-    for name in ("Chase", "Broken", "Falls"):
+    for name in ("Chase", "Broken", "Falls", "Cliff"):
         if f"probe/{name}-v0" not in gym.registry:
             gym.register(f"probe/{name}-v0", entry_point=f"probes:{name}")

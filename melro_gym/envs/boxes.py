@@ -91,20 +91,17 @@ def _leaves(space: gym.Space[Any]) -> Iterator[gym.Space[Any]]:
 def _check_observations(space: gym.Space[Any]) -> None:
     for leaf in _leaves(space):
         if not isinstance(leaf, gym.spaces.Box):
-            raise ValueError(f"Training needs observations in Boxes; this environment's space has {leaf}.")
+            raise ValueError(f"Agents need observations in Boxes; this environment's space has {leaf}.")
         if leaf.dtype == np.uint8 or len(leaf.shape) > 2:
             raise ValueError(
-                f"Training needs observations that describe a state; {leaf} looks like an image. "
+                f"Agents need observations that describe a state; {leaf} looks like an image. "
                 "Wrap the environment so that it gives numbers of the state instead."
             )
 
 
 def _check_actions(space: gym.Space[Any]) -> gym.spaces.Box:
     if not isinstance(space, gym.spaces.Box) or len(space.shape) != 1 or space.dtype.kind != "f":
-        raise ValueError(f"Training needs a flat Box of real numbers as action space; this environment has {space}.")
+        raise ValueError(f"Agents need a flat Box of real numbers as action space; this environment has {space}.")
     if not np.all(np.isfinite([space.low, space.high])):
-        raise ValueError(
-            f"Training needs bounded actions; this environment has {space}. "
-            "Wrap it, for example with gymnasium.wrappers.ClipAction after giving its action space bounds."
-        )
+        raise ValueError(f"Agents need actions with bounds; this environment has {space}.")
     return space

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 
+from melro_gym.envs.boxes import make_env
 from melro_gym.evaluation.controllers import make_controller
 from melro_gym.evaluation.rollouts import run_episodes
 from melro_gym.evaluation.statistics import bootstrap_mean
@@ -76,13 +76,13 @@ def evaluate(
     seeds = episode_seeds(seed, episodes)
     rows = []
     for env_id, kwargs in envs:
-        probe = gym.make(env_id, **kwargs)
+        probe = make_env(env_id, kwargs)
         check_fits(agent, probe)
         probe.close()
         for method in methods:
             controller = make_controller(method, agent, config, seeds)
-            make_env = lambda env_id=env_id, kwargs=kwargs: gym.make(env_id, **kwargs)
-            returns = run_episodes(make_env, controller, seeds, on_step=on_step)
+            make = lambda env_id=env_id, kwargs=kwargs: make_env(env_id, kwargs)
+            returns = run_episodes(make, controller, seeds, on_step=on_step)
             rows.append(make_row(env_id, kwargs, method, returns))
             if on_row is not None:
                 on_row(rows[-1])

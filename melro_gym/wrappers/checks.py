@@ -53,7 +53,8 @@ def check_spaces(agent: Agent, observation_space: gym.Space[Any], action_space: 
 
 def _flat_box(name: str, space: gym.Space[Any]) -> gym.spaces.Box:
     if not isinstance(space, gym.spaces.Box) or len(space.shape) != 1:
-        raise ValueError(f"The {name} space must be a flat Box; got {space}.")
+        remedy = " Wrap the environment in gymnasium.wrappers.FlattenObservation." if name == "observation" else ""
+        raise ValueError(f"The {name} space must be a flat Box; got {space}.{remedy}")
     return space
 
 
