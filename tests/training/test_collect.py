@@ -149,8 +149,6 @@ def test_numbers_that_are_not_finite_are_refused_and_not_stored():
 
 
 def test_resuming_an_environment_that_ignores_its_seed_warns():
-    if "probe/Forgetful-v0" not in gym.registry:
-        gym.register("probe/Forgetful-v0", entry_point=lambda: Forgetful())
     collector, replay, envs = _collector("probe/Forgetful-v0", {}, 1)
     collector.collect(3, None, np.random.default_rng(0))
     with pytest.warns(RuntimeWarning, match="not deterministic"):
