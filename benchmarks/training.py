@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.products import fit, products, wait
 from melro_gym.models import Agent, AgentConfig
 from melro_gym.training import TrainConfig, make_config
-from melro_gym.training.losses import Window
+from melro_gym.training.model_losses import Window
 from melro_gym.training.updates import behaviour_round, init_learner, model_round
 
 ROUNDS = 5

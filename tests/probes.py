@@ -60,7 +60,14 @@ class Cliff(Chase):
         return obs, 1.0, abs(float(self._position[0])) > 1.0, truncated, info
 
 
+class Forgetful(Chase):
+    """Ignores its seed."""
+
+    def reset(self, *, seed=None, options=None):
+        return super().reset(seed=None, options=options)
+
+
 def register() -> None:
-    for name in ("Chase", "Broken", "Falls", "Cliff"):
+    for name in ("Chase", "Broken", "Falls", "Cliff", "Forgetful"):
         if f"probe/{name}-v0" not in gym.registry:
             gym.register(f"probe/{name}-v0", entry_point=f"probes:{name}")

@@ -40,6 +40,8 @@ class AgentConfig:
     critic_scale: float = 1.0
     min_std: float = 0.05
     max_std: float = 1.0
+    terminates: bool = False
+    """Whether the world model has a continuation head, for an environment that terminates."""
     ensemble_size: int = 1
     """World models; the planner may score in all of them (`PlanConfig.pessimism`)."""
 
@@ -96,6 +98,7 @@ class Agent(eqx.Module):
             depth=config.model_depth,
             reward_width=config.reward_width,
             activation=config.model_activation,
+            terminates=config.terminates,
         )
         self.world_model = make_world_model(key=model_key)
         member_keys = jr.split(jr.fold_in(model_key, 1), config.ensemble_size - 1)

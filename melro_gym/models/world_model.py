@@ -1,4 +1,4 @@
-"""World model: residual transition and reward head (Bok et al. 2025, Eq. 4-8)."""
+"""World model: residual transition, reward head and continuation head (Bok et al. 2025, Eq. 4-8)."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ class WorldModel(eqx.Module):
     """Deterministic mean of the transition and of the reward, in normalised observations.
 
     The emission is the identity (Eq. 4), so a state is a normalised observation of size `S`. `C` is the size of the
-    control input: the sampled action or, in the paper's form, `(mu, sigma)`.
+    control input: the sampled action or, in the paper's form, `(mu, sigma)`. Only the model of an environment that
+    terminates has a continuation head.
     """
 
     transition: MLP
     reward_head: MLP
+    continuation_head: MLP | None
 
     def __init__(
         self,
@@ -40,12 +42,17 @@ class WorldModel(eqx.Module):
         depth: int,
         reward_width: int,
         activation: str = "softsign",
+        terminates: bool = False,
         key: PRNGKeyArray,
     ):
         transition_key, reward_key = jr.split(key)
         inputs = obs_size + control_size
         self.transition = MLP(inputs, 2 * obs_size, width, depth, activation=activation, key=transition_key)
         self.reward_head = MLP(inputs, 1, reward_width, depth, activation=activation, key=reward_key)
+        self.continuation_head = None
+        if terminates:
+            head_key = jr.fold_in(reward_key, 1)
+            self.continuation_head = MLP(inputs, 1, reward_width, depth, activation=activation, key=head_key)
 
     def step(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, " S"]:
         """Mean of the next state, `rho * s + (1 - rho) * s_hat` (Eq. 7-8)."""
@@ -56,6 +63,22 @@ class WorldModel(eqx.Module):
     def reward(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
         """Mean of the reward of one environment step (Eq. 5)."""
         return self.reward_head(jnp.concatenate([state, control]))[0]
+
+    def continuation_logit(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
+        """Log-odds that the episode goes on after this step.
+
+        Raises:
+            ValueError: the model has no continuation head.
+        """
+        if self.continuation_head is None:
+            raise ValueError("This world model has no continuation head: its environment never terminated.")
+        return self.continuation_head(jnp.concatenate([state, control]))[0]
+
+    def continuation(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
+        """Probability that the episode goes on after this step; 1 without a continuation head."""
+        if self.continuation_head is None:
+            return jnp.ones(())
+        return jax.nn.sigmoid(self.continuation_logit(state, control))
 
 
 def encode_control(

@@ -75,34 +75,31 @@ class Collector:
                 stacklevel=2,
             )
 
-    def collect(self, decisions: int, agent: Agent | None, rng: np.random.Generator) -> None:
+    def collect(
+        self, decisions: int, agent: Agent | None, rng: np.random.Generator, exploration_noise: float = 0.0
+    ) -> None:
         """Execute samples of the agent's base policy, or of a random policy where there is no agent.
 
         Args:
             decisions: over all environments together; rounded up to a multiple of their number.
             agent: whose policy acts.
             rng: draws the samples.
+            exploration_noise: standard deviation of what is added to the agent's samples.
 
         Raises:
-            ValueError: an environment returns a number that is not finite, or terminates; nothing of that step is
-                stored.
+            ValueError: an environment returns a number that is not finite; nothing of that step is stored.
         """
         if self.episodes[0] < 0:
             self._begin(np.ones(len(self.episodes), bool))
         clipped = []
         for _ in range(-(-decisions // len(self.episodes))):
-            mean, std = self._propose(agent, rng)
+            mean, std = self._propose(agent, rng, exploration_noise)
             sample = mean + std * rng.standard_normal(mean.shape)
             clipped.append(np.mean(np.abs(sample) > 1.0))
             action = np.clip(sample, -1.0, 1.0).astype(np.float32)
             before = self._obs
             reward, terminated, over = self._step(action)
             self._check(reward)
-            if terminated.any():
-                raise ValueError(
-                    "The environment terminated an episode, which training cannot learn yet: its model has no head "
-                    "for an episode's end and would value what comes after. Use one that only truncates."
-                )
             row = (before, mean, std, action, reward, terminated, self._obs, self.episodes)
             self._replay.add(Transition(*(np.asarray(item, np.float32) for item in row)))
             if over.any():
@@ -144,12 +141,15 @@ class Collector:
                 f"reward {reward[row]}, observation {self._obs[row]}."
             )
 
-    def _propose(self, agent: Agent | None, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _propose(
+        self, agent: Agent | None, rng: np.random.Generator, exploration_noise: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Means and standard deviations of what is executed, `(B, A)`."""
         if agent is None:
             shape = (len(self.episodes), *_flat(self._envs.single_action_space).shape)
             return rng.uniform(-1.0, 1.0, shape), rng.uniform(0.05, 1.0, shape)
         mean, std = base_policy(agent, self._obs)
-        return np.asarray(mean), np.asarray(std)
+        return np.asarray(mean), np.hypot(np.asarray(std), exploration_noise)
 
 
 def _float32(obs: np.ndarray) -> np.ndarray:

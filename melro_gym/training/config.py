@@ -43,6 +43,8 @@ class TrainConfig:
     """[critic n_hidden]"""
     critic_depth: int = 2
     """[critic n_layers]"""
+    critic_activation: str = "softsign"
+    """`softsign`, `elu`, `silu` or `tanh` [critic activation]"""
     min_std: float = 0.05
     """Smallest standard deviation of the policy, in normalised actions."""
     max_std: float = 1.0
@@ -60,10 +62,23 @@ class TrainConfig:
     """Windows per model update [batch_size]."""
     model_window: int = 4
     """Decisions per window [model n_time_steps]."""
+    inference: str = "none"
+    """`rnn` trains the model on the evidence lower bound with an inference network (the paper), `none` on its own
+    multi-step prediction."""
+    inference_width: int = 24
+    """Hidden units of the inference network [rnn_n_hidden]."""
     emission_variance: float = 0.01
     """Variance of the observations given the state, in normalised units (Eq. 4)."""
     reward_variance: float = 0.01
     """Variance of the reward given state and action."""
+    transition_variance: float = 0.001
+    """Variance of a state given the one before (Eq. 6), with an inference network."""
+    terminates: bool | None = None
+    """Whether the model has a continuation head; None decides by whether the random policy's episodes terminate."""
+    exploration_noise: float = 0.0
+    """Standard deviation of what is added to the actions that collect [policy exploration_noise]."""
+    critic_warmup: int = 0
+    """Critic updates before the policy starts to learn [critic max_iter]."""
     behaviour_updates: int = 100
     """Policy/critic updates per round [policy max_iter]."""
     imagined_batch: int = 64
@@ -114,6 +129,10 @@ class TrainConfig:
                 raise ValueError(f"`{name}` must lie in [0, 1]; got {getattr(self, name)}.")
         if self.discount == 1.0:
             raise ValueError("`discount` must be below 1: the critic is scaled by 1 / (1 - discount).")
+        if self.inference not in ("none", "rnn"):
+            raise ValueError(f"Unknown `inference` {self.inference!r}. Choices: none, rnn.")
+        if self.exploration_noise < 0.0:
+            raise ValueError(f"`exploration_noise` must not be negative; got {self.exploration_noise}.")
         if self.entropy_weight < 0.0 or self.conservativity < 0.0:
             raise ValueError("`entropy_weight` and `conservativity` must not be negative.")
         for name in ("target_rate", "average_rate"):

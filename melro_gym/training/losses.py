@@ -1,4 +1,4 @@
-"""Losses of Algorithm 1 (Bok et al. 2025): model regression, policy and critic (Eq. 10-14)."""
+"""Losses of policy and critic (Bok et al. 2025, Eq. 10-14)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,10 @@ from jaxtyping import Array, Float
 
 from melro_gym.models import Critic, GaussianPolicy, WorldModel
 from melro_gym.training.imagination import Imagined, imagine
+from melro_gym.training.model_losses import Metrics
 from melro_gym.training.returns import lambda_returns
 
-Metrics = dict[str, Array]
 Components = TypeVar("Components", bound=tuple[Any, ...])
-
-
-class Window(NamedTuple):
-    """`T` consecutive steps of one episode, observations normalised."""
-
-    states: Float[Array, "T S"]
-    controls: Float[Array, "T C"]
-    rewards: Float[Array, " T"]
-    next_states: Float[Array, "T S"]
 
 
 class Behaviour(NamedTuple):
@@ -46,43 +37,28 @@ class ReturnSettings(NamedTuple):
     """Zeta of Eq. 14."""
 
 
-def model_loss(
-    world_model: WorldModel, window: Window, emission_variance: float, reward_variance: float
-) -> tuple[Array, Metrics]:
-    """Negative log-likelihood of a window under the model's own multi-step prediction (Eq. 4-8 without inference).
+def policy_return(returns: Float[Array, " H"], alive: Float[Array, " H"]) -> Float[Array, ""]:
+    """Mean of the targets over an imagined trajectory (Eq. 13, a return although the paper calls it a loss).
 
-    The first state is the first observation; later states are the model's means. Constants of the Gaussians are left
-    out.
+    A step counts as much as it is probable that the episode reaches it.
     """
-
-    def step(state: Array, inputs: tuple[Array, Array]) -> tuple[Array, tuple[Array, Array]]:
-        control, reward = inputs
-        following = world_model.step(state, control)
-        return following, (following, world_model.reward(state, control) - reward)
-
-    _, (predicted, reward_errors) = jax.lax.scan(step, window.states[0], (window.controls, window.rewards), unroll=True)
-    state_errors = jnp.square(predicted - window.next_states)
-    loss = jnp.mean(jnp.sum(state_errors, -1)) / (2.0 * emission_variance)
-    loss += jnp.mean(jnp.square(reward_errors)) / (2.0 * reward_variance)
-    metrics = {
-        "model/one_step_error": jnp.sqrt(jnp.mean(state_errors[0])),
-        "model/last_step_error": jnp.sqrt(jnp.mean(state_errors[-1])),
-        "model/reward_error": jnp.sqrt(jnp.mean(jnp.square(reward_errors))),
-    }
-    return loss, metrics
-
-
-def policy_return(returns: Float[Array, " T"]) -> Float[Array, ""]:
-    """Mean of the targets over an imagined trajectory (Eq. 13, a return although the paper calls it a loss)."""
-    return jnp.mean(returns[:-1])
+    return jnp.mean(alive * returns)
 
 
 def critic_loss(
-    critic: Critic, states: Float[Array, "H S"], controls: Float[Array, "H C"], returns: Float[Array, " H"]
+    critic: Critic,
+    states: Float[Array, "H S"],
+    controls: Float[Array, "H C"],
+    returns: Float[Array, " H"],
+    alive: Float[Array, " H"],
 ) -> Float[Array, ""]:
-    """Half the mean squared distance to the targets (Eq. 10), in the critic's scale; stops at `returns`."""
+    """Half the mean squared distance to the targets (Eq. 10), in the critic's scale; stops at `returns`.
+
+    A step counts as much as it is probable that the episode reaches it.
+    """
     values = jax.vmap(critic)(states, controls)
-    return 0.5 * jnp.mean(jnp.square((values - jax.lax.stop_gradient(returns)) / critic.scale))
+    errors = (values - jax.lax.stop_gradient(returns)) / critic.scale
+    return 0.5 * jnp.mean(alive * jnp.square(errors))
 
 
 def behaviour_loss(
@@ -104,6 +80,8 @@ def behaviour_loss(
     policy, critic = behaviour
     imagined = imagine(world_model, policy, state, noise, model_input)
     rewards = jax.vmap(world_model.reward)(imagined.states[:-1], imagined.controls[:-1])
+    goes_on = jax.vmap(world_model.continuation)(imagined.states[:-1], imagined.controls[:-1])
+    alive = jax.lax.stop_gradient(jnp.cumprod(jnp.concatenate([jnp.ones(1), goes_on[:-1]])))
     frozen = jax.lax.stop_gradient(eqx.filter(target_critic, eqx.is_inexact_array))
     frozen = eqx.combine(frozen, target_critic)
     values = jax.vmap(frozen)(imagined.states, imagined.controls)
@@ -112,14 +90,14 @@ def behaviour_loss(
         rewards,
         entropies[:-1],
         values,
-        jnp.broadcast_to(jnp.asarray(settings.discount), rewards.shape),
+        settings.discount * goes_on,
         entropy_weight=settings.entropy_weight,
         td_lambda=settings.td_lambda,
         paper_index=paper_index,
     )
-    objective = policy_return(returns)
+    objective = policy_return(returns[:-1], alive)
     states, controls = jax.lax.stop_gradient((imagined.states[:-1], imagined.controls[:-1]))
-    value_loss = critic_loss(critic, states, controls, returns[:-1])
+    value_loss = critic_loss(critic, states, controls, returns[:-1], alive)
     scale = settings.return_weight / critic.scale
     metrics = {
         "policy/imagined_return": objective,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,7 @@ from melro_gym.training.updates import LearnerState, init_learner
 STATE_FILE = "state.safetensors"
 MAY_CHANGE = ("total_env_steps", "vectorization")
 """Settings that may differ when a run is resumed."""
-_STATE_FORMAT = "melro_gym training state 2"
+_STATE_FORMAT = "melro_gym training state 3"
 
 
 class EnvFacts(NamedTuple):
@@ -111,9 +112,11 @@ def blank_agent(config: TrainConfig, facts: EnvFacts) -> Agent:
         policy_depth=config.policy_depth,
         critic_width=config.critic_width,
         critic_depth=config.critic_depth,
+        critic_activation=config.critic_activation,
         critic_scale=1.0 / (1.0 - config.discount),
         min_std=config.min_std,
         max_std=config.max_std,
+        terminates=bool(config.terminates),
     )
     record = {
         **facts.record,
@@ -198,6 +201,8 @@ def restore_run(config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, 
     arrays, metadata = read_arrays(folder / STATE_FILE)
     if metadata.get("format") != _STATE_FORMAT:
         raise CheckpointError(f"{folder / STATE_FILE} is not a training state of this version.")
+    if config.terminates is None:
+        config = dataclasses.replace(config, terminates=metadata["config"]["terminates"])
     wanted = config.to_json()
     differ = [name for name, value in metadata["config"].items() if wanted[name] != value and name not in MAY_CHANGE]
     if differ:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from melro_gym.training.callbacks import Callback, TensorBoard
 from melro_gym.training.collect import Collector, base_policy
 from melro_gym.training.config import TrainConfig
 from melro_gym.training.curve import Curve, score
-from melro_gym.training.losses import Window
+from melro_gym.training.model_losses import Window
 from melro_gym.training.presets import make_config
 from melro_gym.training.replay import Replay, Transition
 from melro_gym.training.run import (
@@ -44,6 +45,8 @@ from melro_gym.training.updates import average_round, behaviour_round, init_lear
 
 _MIN_STD = 1e-2
 _SAVE_SECONDS = 120.0
+_INITIAL_STREAM = 1 << 30
+"""Stream of the run's seed for what happens before its first round."""
 
 
 def train(
@@ -93,8 +96,8 @@ def train(
     folder = Path(out)
     with jax.default_device(find_device(device)):
         facts = env_facts(config)
-        claim_folder(folder, resume)
         hooks = [*callbacks, *([TensorBoard(folder / "tensorboard")] if tensorboard else [])]
+        claim_folder(folder, resume)
         envs = make_envs(config.env, config.env_kwargs, config.num_envs, config.vectorization)
         try:
             run = restore_run(config, facts, envs, folder) if has_state(folder) else _start(config, facts, envs)
@@ -111,22 +114,32 @@ def _start(config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, Any])
     collector = Collector(envs, replay, config.seed)
     rng = np.random.default_rng((config.seed, 2, 0))
     collector.collect(config.initial_decisions, None, rng)
+    if config.terminates is None:
+        config = dataclasses.replace(config, terminates=bool(replay.rows.terminated.any()))
     obs = replay.rows.obs
     agent = blank_agent(config, facts)
     normaliser = Normaliser(jnp.asarray(obs.mean(0)), jnp.asarray(np.maximum(obs.std(0), _MIN_STD)))
     agent = eqx.tree_at(lambda tree: tree.normaliser, agent, normaliser)
     learner = init_learner(agent, config)
-    done = 0
-    while done < config.initial_model_updates:
-        learner, _ = model_round((config, _windows(config, learner.agent, replay, rng)), learner)
-        done += config.model_updates
+    key = jr.fold_in(jr.key(config.seed), _INITIAL_STREAM)
+    model_rounds = -(-config.initial_model_updates // config.model_updates)
+    for index in range(model_rounds):
+        windows = _windows(config, learner.agent, replay, rng)
+        learner, _ = model_round((config, windows, jr.fold_in(key, index)), learner)
+    for index in range(-(-config.critic_warmup // config.behaviour_updates)):
+        starts = _starts(config, replay, rng)
+        learner, _ = behaviour_round((config, starts, jr.fold_in(key, model_rounds + index)), learner, critic_only=True)
     return Run(config, facts, replay, collector, restart_average(learner), 0, 0.0)
 
 
 def _windows(config: TrainConfig, agent: Agent, replay: Replay, rng: np.random.Generator) -> Window:
     rows = replay.sample_windows(rng, (config.model_updates, config.model_batch), config.model_window)
     controls = control_rows(agent, rows)
-    return Window(*map(jnp.asarray, (rows.obs, controls, rows.reward, rows.next_obs)))
+    return Window(*map(jnp.asarray, (rows.obs, controls, rows.reward, rows.next_obs, rows.terminated)))
+
+
+def _starts(config: TrainConfig, replay: Replay, rng: np.random.Generator) -> jax.Array:
+    return jnp.asarray(replay.sample_states(rng, (config.behaviour_updates, config.imagined_batch)))
 
 
 def control_rows(agent: Agent, rows: Transition) -> np.ndarray:
@@ -138,12 +151,17 @@ def _round(run: Run) -> tuple[Run, dict[str, float]]:
     """One pass through the body of Algorithm 1's loop: model, policy and critic, then new data."""
     config = run.config
     rng = np.random.default_rng((config.seed, 3, run.rounds))
-    key = jr.fold_in(jr.key(config.seed), run.rounds)
-    learner, metrics = model_round((config, _windows(config, run.learner.agent, run.replay, rng)), run.learner)
-    starts = jnp.asarray(run.replay.sample_states(rng, (config.behaviour_updates, config.imagined_batch)))
-    learner, behaviour_metrics = behaviour_round((config, starts, key), learner)
+    model_key, key = jr.split(jr.fold_in(jr.key(config.seed), run.rounds))
+    windows = _windows(config, run.learner.agent, run.replay, rng)
+    learner, metrics = model_round((config, windows, model_key), run.learner)
+    learner, behaviour_metrics = behaviour_round((config, _starts(config, run.replay, rng), key), learner)
     learner = average_round(config, learner)
-    run.collector.collect(config.collect_decisions, learner.agent, rng)
+    run.collector.collect(config.collect_decisions, learner.agent, rng, config.exploration_noise)
+    if run.replay.rows.terminated.any() and not config.terminates:
+        raise ValueError(
+            "The environment terminated an episode, but the world model has no continuation head, since none of the "
+            "random policy's episodes terminated. Start again with the setting terminates=true."
+        )
     numbers = {name: float(value) for name, value in {**metrics, **behaviour_metrics}.items()}
     if not all(np.isfinite(list(numbers.values()))):
         raise FloatingPointError("Training diverged: a loss is not finite. The last saved state is intact.")
@@ -152,7 +170,8 @@ def _round(run: Run) -> tuple[Run, dict[str, float]]:
 
 def _loop(run: Run, folder: Path, max_minutes: float | None, callbacks: Sequence[Callback]) -> Agent:
     config, first, agent = run.config, env_steps(run), run.learner.average
-    curve = Curve(folder, first)
+    with explain_full_disk(folder):
+        curve = Curve(folder, first)
     started = saved = time.monotonic()
     offset = run.minutes - started / 60.0
     stopping = False
@@ -200,9 +219,12 @@ def evaluate_agent(agent: Agent, config: TrainConfig) -> dict[str, float]:
 
         def controller(obs: np.ndarray, mode: str = mode) -> np.ndarray:
             mean, std = (np.asarray(part) for part in base_policy(agent, obs))
-            return mean if mode == "mean" else np.clip(mean + std * rng.standard_normal(mean.shape), -1.0, 1.0)
+            action = mean if mode == "mean" else np.clip(mean + std * rng.standard_normal(mean.shape), -1.0, 1.0)
+            return action.astype(np.float32)
 
         returns = run_episodes(lambda: make_env(config.env, config.env_kwargs), controller, seeds)
+        if not np.all(np.isfinite(returns)):
+            raise ValueError(f"The environment returned rewards that are not finite in an evaluation: {returns}.")
         numbers[f"eval/{mode}"] = float(returns.mean())
         numbers[f"eval/{mode}_std"] = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
     return numbers

@@ -11,17 +11,23 @@ import jax.random as jr
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from melro_gym.models import Agent, Critic
+from melro_gym.models import Agent, Critic, InferenceNetwork, WorldModel
+from melro_gym.models.world_model import control_size
 from melro_gym.training.config import TrainConfig
-from melro_gym.training.losses import (
-    Behaviour,
-    Metrics,
-    ReturnSettings,
-    Window,
-    behaviour_loss,
-    conservative_gradient,
-    model_loss,
-)
+from melro_gym.training.losses import Behaviour, ReturnSettings, behaviour_loss, conservative_gradient
+from melro_gym.training.model_losses import Metrics, Variances, Window, negative_elbo, regression_loss
+
+
+class Model(NamedTuple):
+    """What is trained on windows of the replay buffer."""
+
+    world_model: WorldModel
+    inference: InferenceNetwork | None
+    """Used in training alone; None trains the world model on its own multi-step prediction."""
+
+
+_INFERENCE_STREAM = 1 << 31
+"""Stream of the run's seed beyond those of its rounds."""
 
 
 class LearnerState(NamedTuple):
@@ -32,6 +38,7 @@ class LearnerState(NamedTuple):
     average: Agent
     """Moving average of `agent` over rounds; the one that is evaluated and saved."""
     target_critic: Critic
+    inference: InferenceNetwork | None
     model_optimiser: optax.OptState
     policy_optimiser: optax.OptState
     critic_optimiser: optax.OptState
@@ -58,14 +65,25 @@ def make_optimisers(config: TrainConfig) -> Optimisers:
 def init_learner(agent: Agent, config: TrainConfig) -> LearnerState:
     """Fresh optimiser states; average and target critic equal to agent and critic."""
     optimisers = make_optimisers(config)
+    inference = make_inference(agent, config)
     return LearnerState(
         agent,
         _copy(agent),
         _copy(agent.critic),
-        optimisers.model.init(_trainable(agent.world_model)),
+        inference,
+        optimisers.model.init(_trainable(Model(agent.world_model, inference))),
         optimisers.policy.init(_trainable(agent.policy)),
         optimisers.critic.init(_trainable(agent.critic)),
     )
+
+
+def make_inference(agent: Agent, config: TrainConfig) -> InferenceNetwork | None:
+    """The untrained inference network, where the settings want one."""
+    if config.inference == "none":
+        return None
+    sizes = agent.config.obs_size, control_size(agent.config.action_size, agent.config.model_input)
+    key = jr.fold_in(jr.key(config.seed), _INFERENCE_STREAM)
+    return InferenceNetwork(*sizes, width=config.inference_width, max_std=config.emission_variance**0.5, key=key)
 
 
 def _copy(module: Any) -> Any:
@@ -85,49 +103,59 @@ def _apply(
     return eqx.apply_updates(module, updates), state
 
 
-def _mean_of_last(metrics: Metrics) -> Metrics:
+def _mean(metrics: Metrics) -> Metrics:
     """Metrics of a round: the mean over its updates."""
     return jax.tree.map(jnp.mean, metrics)
 
 
 @eqx.filter_jit(donate="all-except-first")
-def model_round(inputs: tuple[TrainConfig, Window], state: LearnerState) -> tuple[LearnerState, Metrics]:
+def model_round(inputs: tuple[TrainConfig, Window, PRNGKeyArray], state: LearnerState) -> tuple[LearnerState, Metrics]:
     """One model update per leading row of the windows (leaves `(updates, batch, T, ...)`, raw observations).
 
     `state` is donated: its buffers are gone afterwards.
     """
-    config, windows = inputs
+    config, windows, key = inputs
     optimiser = make_optimisers(config).model
+    variances = Variances(config.emission_variance, config.reward_variance, config.transition_variance)
 
-    def loss(world_model: Any, batch: Window) -> tuple[Array, Metrics]:
-        losses, metrics = jax.vmap(model_loss, in_axes=(None, 0, None, None))(
-            world_model, batch, config.emission_variance, config.reward_variance
-        )
+    def window_loss(model: Model, window: Window, noise_key: PRNGKeyArray) -> tuple[Array, Metrics]:
+        world_model, inference = model
+        if inference is None:
+            return regression_loss(world_model, window, variances)
+        steps, size = window.states.shape
+        return negative_elbo(world_model, inference, window, jr.normal(noise_key, (steps + 1, size)), variances)
+
+    def loss(model: Model, batch: Window, noise_key: PRNGKeyArray) -> tuple[Array, Metrics]:
+        keys = jr.split(noise_key, len(batch.rewards))
+        losses, metrics = jax.vmap(window_loss, in_axes=(None, 0, 0))(model, batch, keys)
         return jnp.mean(losses), metrics
 
-    def update(carry: tuple[Any, optax.OptState], batch: Window) -> tuple[Any, Metrics]:
-        world_model, optimiser_state = carry
-        (value, metrics), gradient = eqx.filter_value_and_grad(loss, has_aux=True)(world_model, batch)
-        carry = _apply(optimiser, gradient, optimiser_state, world_model)
+    def update(carry: tuple[Any, optax.OptState], row: tuple[Window, PRNGKeyArray]) -> tuple[Any, Metrics]:
+        model, optimiser_state = carry
+        (value, metrics), gradient = eqx.filter_value_and_grad(loss, has_aux=True)(model, *row)
+        carry = _apply(optimiser, gradient, optimiser_state, model)
         metrics = {**metrics, "model/loss": value, "model/grad_norm": optax.tree.norm(gradient)}
         return carry, jax.tree.map(jnp.mean, metrics)
 
     normalise = state.agent.normaliser
     windows = windows._replace(states=normalise(windows.states), next_states=normalise(windows.next_states))
-    (world_model, optimiser_state), metrics = jax.lax.scan(
-        update, (state.agent.world_model, state.model_optimiser), windows
-    )
-    agent = eqx.tree_at(lambda tree: tree.world_model, state.agent, world_model)
-    return state._replace(agent=agent, model_optimiser=optimiser_state), _mean_of_last(metrics)
+    model = Model(state.agent.world_model, state.inference)
+    rows = (windows, jr.split(key, len(windows.rewards)))
+    (model, optimiser_state), metrics = jax.lax.scan(update, (model, state.model_optimiser), rows)
+    agent = eqx.tree_at(lambda tree: tree.world_model, state.agent, model.world_model)
+    return state._replace(agent=agent, inference=model.inference, model_optimiser=optimiser_state), _mean(metrics)
 
 
 @eqx.filter_jit(donate="all-except-first")
 def behaviour_round(
-    inputs: tuple[TrainConfig, Float[Array, "updates batch S"], PRNGKeyArray], state: LearnerState
+    inputs: tuple[TrainConfig, Float[Array, "updates batch S"], PRNGKeyArray],
+    state: LearnerState,
+    *,
+    critic_only: bool = False,
 ) -> tuple[LearnerState, Metrics]:
     """One policy/critic update per row of observations, the raw start states of its imagined trajectories.
 
-    `state` is donated: its buffers are gone afterwards.
+    `state` is donated: its buffers are gone afterwards. With `critic_only`, the policy stays as it is.
     """
     config, observations, key = inputs
     optimisers = make_optimisers(config)
@@ -165,7 +193,9 @@ def behaviour_round(
             )
         else:
             gradient, metrics = gradient_of(parameters, *arguments)
-        policy, policy_state = _apply(optimisers.policy, gradient.policy, policy_state, behaviour.policy)
+        policy = behaviour.policy
+        if not critic_only:
+            policy, policy_state = _apply(optimisers.policy, gradient.policy, policy_state, policy)
         critic, critic_state = _apply(optimisers.critic, gradient.critic, critic_state, behaviour.critic)
         metrics["policy/grad_norm"] = optax.tree.norm(gradient.policy)
         metrics["critic/grad_norm"] = optax.tree.norm(gradient.critic)
@@ -181,7 +211,7 @@ def behaviour_round(
     state = state._replace(
         agent=agent, target_critic=target, policy_optimiser=policy_state, critic_optimiser=critic_state
     )
-    return state, _mean_of_last(metrics)
+    return state, _mean(metrics)
 
 
 @eqx.filter_jit(donate="all-except-first")

@@ -5,11 +5,13 @@ import json
 
 import gymnasium as gym
 import jax
+import jax.numpy as jnp
 import numpy as np
 import probes
 import pytest
 
 from melro_gym import load_agent, train
+from melro_gym.checkpoint import read_arrays
 from melro_gym.training import PRESETS, Callback, TrainConfig, make_config
 
 probes.register()
@@ -92,9 +94,33 @@ def test_an_environment_that_returns_nan_stops_training_and_keeps_the_state(tmp_
         train(config, tmp_path / "run")
 
 
-def test_an_environment_that_terminates_is_refused_until_training_can_learn_it(tmp_path):
-    with pytest.raises(ValueError, match="terminated"):
-        train(dataclasses.replace(TINY, env="probe/Falls-v0"), tmp_path / "run")
+def test_a_termination_that_the_model_cannot_learn_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="terminates=true"):
+        train(dataclasses.replace(TINY, env="probe/Falls-v0", terminates=False), tmp_path / "run")
+
+
+@pytest.mark.parametrize("inference", ["none", "rnn"])
+def test_an_agent_learns_to_live_where_episodes_terminate(tmp_path, inference):
+    config = dataclasses.replace(
+        TINY, env="probe/Cliff-v0", total_env_steps=300, initial_decisions=200, inference=inference, eval_every=300
+    )
+    agent = train(config, tmp_path / "run")
+    assert agent.config.terminates
+    result = json.loads((tmp_path / "run" / "curve.jsonl").read_text().splitlines()[-1])
+    assert result["eval/mean"] == 20.0  # the time limit: nobody falls
+    still, out = (agent.normaliser(jnp.array([place])) for place in (0.0, 0.9))
+    # staying is worth 1 / (1 - 0.9) = 10
+    assert float(agent.critic(still, agent.policy(still).mean)) == pytest.approx(10.0, abs=2.0)
+    assert float(agent.world_model.continuation(out, jnp.ones(1))) < 0.2
+    assert float(agent.world_model.continuation(still, jnp.zeros(1))) > 0.8
+
+
+def test_exploration_noise_widens_what_is_executed(tmp_path):
+    config = dataclasses.replace(TINY, total_env_steps=10, exploration_noise=2.0, max_std=0.1, min_std=0.05)
+    train(config, tmp_path / "run")
+    stored, _ = read_arrays(tmp_path / "run" / "state.safetensors")
+    collected = stored["replay.std"][config.initial_decisions :]
+    assert np.all((collected > 2.0) & (collected < np.hypot(2.0, 0.1) + 1e-6))
 
 
 def test_unsuitable_spaces_are_refused_before_anything_is_written(tmp_path):
