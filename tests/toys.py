@@ -13,9 +13,11 @@ from melro_gym.models import Agent, AgentConfig
 TINY: dict[str, Any] = {"model_width": 8, "reward_width": 8, "policy_width": 8, "critic_width": 8}
 
 
-def tiny_agent(model_input: str = "action", *, obs_size: int = 3, action_size: int = 2, seed: int = 0) -> Agent:
+def tiny_agent(
+    model_input: str = "action", *, obs_size: int = 3, action_size: int = 2, seed: int = 0, terminates: bool = False
+) -> Agent:
     """Untrained networks of width 8."""
-    config = AgentConfig(obs_size, action_size, model_input=model_input, **TINY)
+    config = AgentConfig(obs_size, action_size, model_input=model_input, terminates=terminates, **TINY)
     return Agent(config, key=jr.key(seed))
 
 
@@ -27,6 +29,10 @@ class LinearModel(eqx.Module):
 
     def step(self, state, control):
         return state + self.gain * control
+
+    def continuation(self, state, control):
+        del state, control
+        return jnp.ones(())
 
     def reward(self, state, control):
         return -jnp.sum(jnp.square(self.step(state, control))) - self.cost * jnp.sum(jnp.square(control))

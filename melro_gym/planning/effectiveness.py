@@ -42,6 +42,10 @@ class ScaledWorldModel(eqx.Module):
         """Mean of the reward."""
         return self.model.reward(state, self.scale * control)
 
+    def continuation(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
+        """Probability that the episode goes on."""
+        return self.model.continuation(state, self.scale * control)
+
 
 class ScaledCritic(eqx.Module):
     """A critic of actions that lose part of their effect."""

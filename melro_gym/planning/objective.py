@@ -39,26 +39,30 @@ def rollout_return(
 ) -> Float[Array, ""]:
     """Expectation of Eq. 15 for one noise sequence: `L` planned rewards, `m` of the base policy, then the critic.
 
-    Reward `i` steps ahead counts `gamma^i`, the critic `gamma^(L+m)`.
+    Reward `i` steps ahead counts `gamma^i`, the critic `gamma^(L+m)`, each times the probability that the episode goes
+    on until then.
 
     Deviation: Eq. 15 prints absolute time in the critic's exponent, which would make the bootstrap vanish as an
         episode goes on, and no discount on the base policy's rewards; the latter is `config.paper_discount`.
     """
     model, steps = agent.world_model, config.planned_steps
 
-    def planned(current: Array, inputs: tuple[ActionDistribution, Array]) -> tuple[Array, Array]:
-        control = agent.encode(*inputs)
-        return model.step(current, control), model.reward(current, control)
+    def act(current: Array, control: Array) -> tuple[Array, tuple[Array, Array]]:
+        outcome = model.reward(current, control), model.continuation(current, control)
+        return model.step(current, control), outcome
 
-    def continued(current: Array, eps: Array) -> tuple[Array, Array]:
-        control = agent.encode(agent.policy(current), eps)
-        return model.step(current, control), model.reward(current, control)
+    def planned(current: Array, inputs: tuple[ActionDistribution, Array]) -> tuple[Array, tuple[Array, Array]]:
+        return act(current, agent.encode(*inputs))
 
-    reached, rewards = jax.lax.scan(planned, state, (plan, noise[:steps]), unroll=True)
-    last, tail_rewards = jax.lax.scan(continued, reached, noise[steps:-1], unroll=True)
+    def continued(current: Array, eps: Array) -> tuple[Array, tuple[Array, Array]]:
+        return act(current, agent.encode(agent.policy(current), eps))
+
+    reached, (rewards, goes_on) = jax.lax.scan(planned, state, (plan, noise[:steps]), unroll=True)
+    last, (tail_rewards, tail_goes_on) = jax.lax.scan(continued, reached, noise[steps:-1], unroll=True)
     value = agent.critic(last, agent.encode(agent.policy(last), noise[-1]))
     powers = config.discount ** jnp.arange(steps + config.policy_steps + 1, dtype=jnp.float32)
-    tail_weights = jnp.ones_like(tail_rewards) if config.paper_discount else powers[steps:-1]
+    alive = jnp.cumprod(jnp.concatenate([jnp.ones(1), goes_on, tail_goes_on]))
+    powers, tail_weights = alive * powers, alive[steps:-1] * (1.0 if config.paper_discount else powers[steps:-1])
     return jnp.sum(powers[:steps] * rewards) + jnp.sum(tail_weights * tail_rewards) + powers[-1] * value
 
 

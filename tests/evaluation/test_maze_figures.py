@@ -38,6 +38,10 @@ class Drift(eqx.Module):
     def step(self, state, control):
         return state.at[:2].add(self.gain * control[:2])
 
+    def continuation(self, state, control):
+        del state, control
+        return jnp.ones(())
+
     def reward(self, state, control):
         del control
         return state[0]

@@ -26,7 +26,7 @@ def _loop_objective(agent, state, plan, noise, *, policy_steps, discount, entrop
     totals = []
     steps = len(plan.mean)
     for eps in noise:
-        current, total = state, 0.0
+        current, total, alive = state, 0.0, 1.0
         for i in range(steps + policy_steps):
             mean, std = (plan.mean[i], plan.std[i]) if i < steps else agent.policy(current)
             if agent.config.model_input == "action":
@@ -34,20 +34,21 @@ def _loop_objective(agent, state, plan, noise, *, policy_steps, discount, entrop
             else:
                 control = np.concatenate([mean, std])
             weight = 1.0 if paper_discount and i >= steps else discount**i
-            total += weight * float(agent.world_model.reward(current, jnp.asarray(control)))
+            total += alive * weight * float(agent.world_model.reward(current, jnp.asarray(control)))
+            alive *= float(agent.world_model.continuation(current, jnp.asarray(control)))
             current = agent.world_model.step(current, jnp.asarray(control))
         last = agent.policy(current)
         control = agent.encode(last, eps[-1])
-        totals.append(total + discount ** (steps + policy_steps) * float(agent.critic(current, control)))
+        totals.append(total + alive * discount ** (steps + policy_steps) * float(agent.critic(current, control)))
     entropy = sum(stats.norm(scale=float(s)).entropy() for s in np.asarray(plan.std).ravel())
     return np.mean(totals) + entropy_weight * entropy
 
 
 @pytest.mark.parametrize("model_input", ["action", "distribution"])
 @pytest.mark.parametrize("paper_discount", [False, True])
-@pytest.mark.parametrize("policy_steps", [0, 2])
-def test_objective_equals_a_plain_loop_over_equation_15(key, model_input, paper_discount, policy_steps):
-    agent = tiny_agent(model_input)
+@pytest.mark.parametrize(("policy_steps", "terminates"), [(0, False), (2, False), (2, True)])
+def test_objective_equals_a_plain_loop_over_equation_15(key, model_input, paper_discount, policy_steps, terminates):
+    agent = tiny_agent(model_input, terminates=terminates)
     config = PlanConfig(
         planned_steps=3,
         policy_steps=policy_steps,

@@ -73,6 +73,10 @@ class Opinion(eqx.Module):
         del control
         return state
 
+    def continuation(self, state, control):
+        del state, control
+        return jnp.ones(())
+
     def reward(self, state, control):
         del state
         return self.gain * control[0] - control[0] ** 2

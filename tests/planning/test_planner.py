@@ -65,6 +65,10 @@ class MeanOnly(eqx.Module):
     def step(self, state, control):
         return self.model.step(state, control[: len(state)])
 
+    def continuation(self, state, control):
+        del state, control
+        return jnp.ones(())
+
     def reward(self, state, control):
         return self.model.reward(state, control[: len(state)])
 

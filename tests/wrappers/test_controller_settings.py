@@ -162,6 +162,10 @@ class Diverging(eqx.Module):
         del control
         return state * jnp.nan
 
+    def continuation(self, state, control):
+        del state, control
+        return jnp.ones(())
+
     def reward(self, state, control):
         del control
         return jnp.sum(state) * jnp.nan
