@@ -32,6 +32,8 @@ class AgentConfig:
     model_depth: int = 2
     reward_width: int = 128
     model_activation: str = "softsign"
+    model_gate: bool = True
+    """Whether the transition is gated between the state and an update (Eq. 7-8)."""
     policy_width: int = 64
     policy_depth: int = 2
     critic_width: int = 256
@@ -99,6 +101,7 @@ class Agent(eqx.Module):
             reward_width=config.reward_width,
             activation=config.model_activation,
             terminates=config.terminates,
+            gate=config.model_gate,
         )
         self.world_model = make_world_model(key=model_key)
         member_keys = jr.split(jr.fold_in(model_key, 1), config.ensemble_size - 1)

@@ -32,6 +32,7 @@ class WorldModel(eqx.Module):
     transition: MLP
     reward_head: MLP
     continuation_head: MLP | None
+    gate: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -43,20 +44,25 @@ class WorldModel(eqx.Module):
         reward_width: int,
         activation: str = "softsign",
         terminates: bool = False,
+        gate: bool = True,
         key: PRNGKeyArray,
     ):
         transition_key, reward_key = jr.split(key)
         inputs = obs_size + control_size
-        self.transition = MLP(inputs, 2 * obs_size, width, depth, activation=activation, key=transition_key)
+        outputs = 2 * obs_size if gate else obs_size
+        self.transition = MLP(inputs, outputs, width, depth, activation=activation, key=transition_key)
         self.reward_head = MLP(inputs, 1, reward_width, depth, activation=activation, key=reward_key)
-        self.continuation_head = None
+        self.continuation_head, self.gate = None, gate
         if terminates:
             head_key = jr.fold_in(reward_key, 1)
             self.continuation_head = MLP(inputs, 1, reward_width, depth, activation=activation, key=head_key)
 
     def step(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, " S"]:
-        """Mean of the next state, `rho * s + (1 - rho) * s_hat` (Eq. 7-8)."""
-        gate, update = jnp.split(self.transition(jnp.concatenate([state, control])), 2)
+        """Mean of the next state, `rho * s + (1 - rho) * s_hat` (Eq. 7-8); `s_hat` without the gate."""
+        output = self.transition(jnp.concatenate([state, control]))
+        if not self.gate:
+            return output
+        gate, update = jnp.split(output, 2)
         rho = (jax.nn.soft_sign(gate) + 1.0) / 2.0
         return rho * state + (1.0 - rho) * update
 

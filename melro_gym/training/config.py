@@ -33,6 +33,8 @@ class TrainConfig:
     """[model mlp_n_hidden]"""
     model_depth: int = 2
     """[model mlp_n_layers]"""
+    model_gate: bool = True
+    """Whether the transition is gated between the state and an update (Eq. 7-8)."""
     reward_width: int = 128
     """Hidden units of the reward head."""
     policy_width: int = 64

@@ -107,6 +107,7 @@ def blank_agent(config: TrainConfig, facts: EnvFacts) -> Agent:
         model_input=config.model_input,
         model_width=config.model_width,
         model_depth=config.model_depth,
+        model_gate=config.model_gate,
         reward_width=config.reward_width,
         policy_width=config.policy_width,
         policy_depth=config.policy_depth,
@@ -204,7 +205,9 @@ def restore_run(config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, 
     if config.terminates is None:
         config = dataclasses.replace(config, terminates=metadata["config"]["terminates"])
     wanted = config.to_json()
-    differ = [name for name, value in metadata["config"].items() if wanted[name] != value and name not in MAY_CHANGE]
+    differ = [
+        name for name, value in metadata["config"].items() if wanted.get(name) != value and name not in MAY_CHANGE
+    ]
     if differ:
         raise ValueError(
             f"{folder} was started with other settings: {', '.join(differ)}. Use those, or another folder."

@@ -39,6 +39,13 @@ def test_transition_is_the_gated_mix_of_equations_7_and_8(key):
     np.testing.assert_allclose(model.step(jnp.asarray(state), jnp.asarray(control)), expected, rtol=1e-4, atol=1e-6)
 
 
+def test_without_its_gate_the_transition_is_the_update_alone(key):
+    model = WorldModel(3, 2, width=8, depth=2, reward_width=8, gate=False, key=key)
+    state, control = np.array([0.3, -1.0, 2.0], np.float32), np.array([0.5, -0.2], np.float32)
+    expected = _numpy_mlp(model.transition, np.concatenate([state, control]))
+    np.testing.assert_allclose(model.step(jnp.asarray(state), jnp.asarray(control)), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_entropy_equals_scipys_normal():
     std = np.array([0.1, 0.7, 1.0], np.float32)
     expected = sum(stats.norm(scale=float(s)).entropy() for s in std)
