@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 
+import gymnasium as gym
+import numpy as np
 import probes
 import pytest
 from toys import tiny_agent
 
-from melro_gym import cli, save_agent
+from melro_gym import MELROController, cli, load_agent, save_agent
 from melro_gym.commands.parsing import parse_settings
 
 probes.register()
@@ -49,15 +51,29 @@ def test_evaluate_writes_returns_and_differences(agent_file, tmp_path):
     assert sorted(item.name for item in tmp_path.iterdir()) == ["agent.safetensors", "figure.png", "numbers.json"]
 
 
-def test_train_writes_a_run_and_resumes(tmp_path, capsys):
+def test_train_writes_a_run_that_resumes_and_an_agent_for_the_raw_environment(tmp_path, capsys):
+    run = tmp_path / "run"
     settings = ["total_env_steps=40", "initial_decisions=20", "initial_model_updates=2", "model_updates=2"]
     settings += ["behaviour_updates=2", "eval_every=40", "eval_episodes=2", "model_width=8", "critic_width=8"]
-    arguments = ["train", "--env", "probe/Chase-v0", "--out", str(tmp_path / "run"), "--set", *settings]
+    arguments = ["train", "--env", "Pendulum-v1", "--out", str(run), "--num-envs", "2", "--device", "cpu"]
+    arguments += ["--set", *settings]
     assert cli.main(arguments) == 0
-    assert (tmp_path / "run" / "best.safetensors").exists()
+    output = capsys.readouterr().out
+    assert "min left" in output
+    assert "best.safetensors" in output
     assert cli.main(arguments) == 1
     assert "resume" in capsys.readouterr().err
     assert cli.main([*arguments, "--resume"]) == 0
+
+    agent = load_agent(run / "best.safetensors")
+    env = MELROController(gym.make("Pendulum-v1"), agent, optimise_steps=1, deterministic=True)
+    obs, _ = env.reset(seed=0)
+    _, reward, *_, info = env.step(None)
+    torque = 2.0 * info["melro"]["mean"][0]  # the environment's actions lie in [-2, 2]
+    angle = np.arctan2(obs[1], obs[0])
+    assert reward == pytest.approx(-(angle**2 + 0.1 * obs[2] ** 2 + 0.001 * torque**2), abs=1e-5)
+    base = ["evaluate", "--env", "Pendulum-v1", "--agent", str(run / "best.safetensors"), "--episodes", "2"]
+    assert cli.main([*base, "--method", "base-mean"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -68,6 +84,9 @@ def test_train_writes_a_run_and_resumes(tmp_path, capsys):
         (["train", "--out", "x", "--set", "entropy=1"], "entropy_weight"),
         (["train", "--out", "x", "--preset", "gpu"], "cpu"),
         (["train", "--out", "x", "--set", "seed"], "name=value"),
+        (["train", "--out", "x", "--env", "Pendulom-v1"], "Did you mean: `Pendulum`"),
+        (["train", "--out", "x", "--env", "CartPole-v1"], "flat Box"),
+        (["train", "--out", "x", "--env", "probe/Chase-v0", "--device", "warp"], "no device 'warp'"),
         (["tune", "--out", "x", "--envs", "cat"], "walker"),
         (["envs", "--filter", "nothing at all"], "No environment"),
     ],

@@ -12,7 +12,10 @@ SHORTEST, LONGEST = 4, 9
 
 
 class Varied(gym.Env):
-    """`s' = clip(s + gain * action / 4)`, reward `1 - |s'|`; the observation tells `gain` and `s`."""
+    """`s' = clip(s + gain * action / 4)`, reward `1 - |s'|`; the observation tells `gain` and `s`.
+
+    Episodes terminate at their end where the gain is above 1, and are truncated where it is below.
+    """
 
     def __init__(self):
         one = gym.spaces.Box(-2.0, 2.0, (1,), np.float64)
@@ -30,7 +33,8 @@ class Varied(gym.Env):
         assert self.action_space.contains(action), action
         self._steps += 1
         self._s = float(np.clip(self._s + self.gain * float(action[0]) / 4.0, -2.0, 2.0))
-        return self._observation(), 1.0 - abs(self._s), False, self._steps >= self.length, {}
+        over = self._steps >= self.length
+        return self._observation(), 1.0 - abs(self._s), over and self.gain > 1.0, over and self.gain <= 1.0, {}
 
     def _observation(self) -> dict[str, np.ndarray]:
         return {"gain": np.array([[self.gain]]), "s": np.array([self._s])}

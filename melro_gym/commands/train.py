@@ -21,7 +21,8 @@ def run(args: Train) -> None:
     kwargs = parse_object(args.env_kwargs, "--env-kwargs")
     options = {"env": args.env, "env_kwargs": kwargs, "seed": args.seed, "num_envs": args.num_envs}
     config = make_config(args.preset, **{**options, **parse_settings(args.set)})
-    console.print(f"Training on {config.env} for {config.total_env_steps} environment steps, to {args.out}.")
+    what = f"{config.env} for {config.total_env_steps} environment steps"
+    console.print(f"Training on {what}, to {args.out}.", soft_wrap=True)
     stop = _StopFlag()
     with make_progress() as progress:
         train(
@@ -35,7 +36,7 @@ def run(args: Train) -> None:
         )
     console.print("Stopped and saved; continue with --resume." if stop.is_set else "Done.")
     agents = [str(path) for path in (args.out / "best.safetensors", args.out / "last.safetensors") if path.exists()]
-    console.print(f"Agents: {', '.join(agents) or 'none yet'}")
+    console.print(f"Agents: {', '.join(agents) or 'none yet'}", soft_wrap=True)
 
 
 class _StopFlag(Callback):
@@ -81,5 +82,6 @@ class _Display(Callback):
             f"{numbers['env_steps']:>8} steps {numbers['minutes']:6.1f} min   "
             f"return, means {numbers['eval/mean']:6.1f}   samples {numbers['eval/sample']:6.1f}   "
             f"model error {numbers['model/one_step_error']:.3f}   std {numbers['policy/std']:.2f}   "
-            f"{numbers['minutes_left']:.0f} min left"
+            f"{numbers['minutes_left']:.0f} min left",
+            soft_wrap=True,
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -76,7 +78,8 @@ def _import_owner(env_id: str) -> None:
     """Import the packages that this one depends on and that may know an unknown id."""
     for module in _REGISTER_ON_IMPORT:
         if env_id not in gym.registry and ":" not in env_id:
-            importlib.import_module(module)
+            with contextlib.redirect_stderr(io.StringIO()):  # importing Gymnasium-Robotics prints a notice
+                importlib.import_module(module)
 
 
 def _leaves(space: gym.Space[Any]) -> Iterator[gym.Space[Any]]:
