@@ -9,12 +9,11 @@ import tempfile
 import gymnasium as gym
 
 import melro_gym
-from melro_gym.training import Callback
 
 steps = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000
 
 
-class Report(Callback):
+class Report(melro_gym.Callback):
     """Prints a line after each round of updates; a callback that returns True stops the run."""
 
     def on_round(self, numbers: dict) -> None:

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from melro_gym.models import Agent
     from melro_gym.planning import PlanConfig, PlanResult, plan
     from melro_gym.realtime import ControlLoop
-    from melro_gym.training import TrainConfig, train
+    from melro_gym.training import Callback, TrainConfig, train
     from melro_gym.wrappers import MELROController, VectorMELROController
 
 __version__ = "0.1.0"
 
 _EXPORTS = {
     "Agent": "melro_gym.models",
+    "Callback": "melro_gym.training",
     "CheckpointError": "melro_gym.checkpoint",
     "ControlLoop": "melro_gym.realtime",
     "EntropyAudit": "melro_gym.audit",
@@ -43,6 +44,7 @@ _MODULES = ("realtime", "suites", "wrappers")
 
 __all__ = [
     "Agent",
+    "Callback",
     "CheckpointError",
     "ControlLoop",
     "EntropyAudit",

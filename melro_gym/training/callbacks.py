@@ -16,7 +16,8 @@ class Callback:
     `train/clipped` (fraction of action entries that were clipped), `model/one_step_error`, `policy/entropy`.
 
     Examples:
-        >>> class StopEarly(Callback):
+        >>> import melro_gym
+        >>> class Enough(melro_gym.Callback):
         ...     def on_evaluation(self, numbers, agent):
         ...         return numbers["eval/mean"] > 950.0
     """

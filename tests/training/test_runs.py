@@ -19,6 +19,7 @@ import numpy as np
 import probes
 import pytest
 import varied
+from toys import tiny_agent
 
 from melro_gym import MELROController, load_agent, train
 from melro_gym.checkpoint import read_arrays
@@ -198,12 +199,10 @@ def test_nan_from_the_environment_leaves_the_last_save(tmp_path, monkeypatch):
     assert [item.name for item in tmp_path.iterdir()] == ["state.safetensors"]
 
 
-def test_nan_in_an_evaluation_is_an_error(tmp_path):
-    config = dataclasses.replace(
-        SMALL, env="probe/Broken-v0", num_envs=1, initial_decisions=6, collect_decisions=3, eval_every=3
-    )
+def test_nan_in_an_evaluation_is_an_error():
+    config = TrainConfig(env="probe/Broken-v0", eval_episodes=2)
     with pytest.raises(ValueError, match="not finite in an evaluation"):
-        train(config, tmp_path)
+        trainer.evaluate_agent(tiny_agent(obs_size=1, action_size=1), config)
 
 
 def test_episodes_shorter_than_a_models_window_are_refused(tmp_path):
