@@ -1,6 +1,6 @@
 """Time of the trainer's updates beside the same matrix products alone.
 
-Run `python -m benchmarks.training`. Sizes are the `cpu` preset's on the walker.
+Run `python -m benchmarks.training`. Sizes are the `cpu` preset's on the walker; phases run in turn.
 """
 
 from __future__ import annotations
@@ -14,9 +14,12 @@ import jax.random as jr
 import numpy as np
 
 from benchmarks.products import fit, products, wait
-from melro_gym.models import Agent, AgentConfig
+from melro_gym.envs.boxes import make_envs
+from melro_gym.models import Agent, WorldModel
 from melro_gym.training import TrainConfig, make_config
-from melro_gym.training.model_losses import Window
+from melro_gym.training.collect import Collector
+from melro_gym.training.run import blank_agent, empty_replay, env_facts
+from melro_gym.training.trainer import sample_starts, sample_windows
 from melro_gym.training.updates import behaviour_round, init_learner, model_round
 
 ROUNDS = 5
@@ -37,7 +40,8 @@ def behaviour_products(agent: Agent, states: jax.Array, steps: int) -> jax.Array
         assert every.shape[1] == size
         held = jax.lax.stop_gradient(every)
         heads = products(model.reward_head, every), products(frozen, every), products(critic, held)
-        return sum((jnp.mean(head) for head in heads), jnp.zeros(()))
+        weights = every[:, :1]  # a constant cotangent would let XLA replace products by sums
+        return sum((jnp.mean(weights * head) for head in heads), jnp.zeros(()))
 
     def update(carry: jax.Array, x: jax.Array) -> tuple[jax.Array, None]:
         trained = (agent.policy.net, agent.critic.net)
@@ -49,36 +53,79 @@ def behaviour_products(agent: Agent, states: jax.Array, steps: int) -> jax.Array
     return total
 
 
+@eqx.filter_jit
+def model_products(model: WorldModel, states: jax.Array, controls: jax.Array, steps: int) -> jax.Array:
+    """Forward and backward products of one model update per row of `states` `(updates, B, S)` and `controls`."""
+
+    def forward(model: WorldModel, x: jax.Array, control: jax.Array) -> jax.Array:
+        total = jnp.zeros(())
+        for _ in range(steps):
+            inputs = jnp.concatenate([x, control], 1)
+            total += jnp.mean(x[:, :1] * products(model.reward_head, inputs))
+            x = fit(products(model.transition, inputs), x.shape[1])
+            total += jnp.mean(jnp.square(x))
+        return total
+
+    def update(carry: jax.Array, row: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+        gradient = eqx.filter_grad(forward)(model, row[0] + 0.0 * carry, row[1])
+        return carry + sum(jnp.sum(leaf) for leaf in jax.tree.leaves(gradient)), None
+
+    total, _ = jax.lax.scan(update, jnp.zeros(()), (states, controls))
+    return total
+
+
 def main() -> None:
     """Print the table."""
     config: TrainConfig = make_config("cpu")
-    agent = Agent(AgentConfig(24, 6, critic_scale=40.0), key=jr.key(0))
+    facts = env_facts(config)
+    agent = blank_agent(config, facts)
     rng = np.random.default_rng(0)
-    starts = jnp.asarray(rng.normal(size=(config.behaviour_updates, config.imagined_batch, 24)), jnp.float32)
-    draw = lambda *size: rng.normal(size=(config.model_updates, config.model_batch, config.model_window, *size))
-    window = Window(*(jnp.asarray(part, jnp.float32) for part in (draw(24), draw(6), draw(), draw(24))))
+    envs = make_envs(config.env, config.env_kwargs, 1, "sync")
+    replay = empty_replay(config, facts)
+    collector = Collector(envs, replay, 0)
+    collector.collect(config.initial_decisions, None, rng)
     learner = init_learner(agent, config)
-    products_agent = Agent(AgentConfig(24, 6), key=jr.key(1))
-    times: dict[str, list[float]] = {"model update": [], "policy/critic update": [], "its products alone": []}
+    products_agent = blank_agent(config, facts)
+    phases = ("collecting", "model updates", "policy/critic updates", "model products", "policy/critic products")
+    times: dict[str, list[float]] = {name: [] for name in phases}
     for index in range(ROUNDS + 1):
+        key = jr.key(index)
         marks = [time.perf_counter()]
-        learner, metrics = model_round((config, window), learner)
+        collector.collect(config.collect_decisions, learner.agent, rng)
+        marks.append(time.perf_counter())
+        window = sample_windows(config, learner.agent, replay, rng)
+        learner, metrics = model_round((config, window, key), learner)
         wait(metrics)
         marks.append(time.perf_counter())
-        learner, metrics = behaviour_round((config, starts, jr.key(index)), learner)
+        starts = sample_starts(config, replay, rng)
+        learner, metrics = behaviour_round((config, starts, key), learner)
         wait(metrics)
+        marks.append(time.perf_counter())
+        first = window.states[:, :, 0], window.controls[:, :, 0]
+        wait(model_products(products_agent.world_model, *first, config.model_window))
         marks.append(time.perf_counter())
         wait(behaviour_products(products_agent, starts, config.imagined_steps))
         marks.append(time.perf_counter())
-        counts = (config.model_updates, config.behaviour_updates, config.behaviour_updates)
         if index:
-            for name, count, before, after in zip(times, counts, marks, marks[1:], strict=False):
-                times[name].append((after - before) / count)
-    medians = {name: 1e3 * sorted(values)[len(values) // 2] for name, values in times.items()}
-    for name, value in medians.items():
-        print(f"{name:<24} {value:6.2f} ms   {1e3 / value:7.0f} per second")
-    ratio = medians["policy/critic update"] / medians["its products alone"]
-    print(f"policy/critic update / products {ratio:.2f}   (target 2)")
+            for name, before, after in zip(times, marks, marks[1:], strict=False):
+                times[name].append(after - before)
+    envs.close()
+    median = {name: sorted(values)[len(values) // 2] for name, values in times.items()}
+    total = sum(median[name] for name in phases[:3])
+    steps = config.collect_decisions * facts.action_repeat
+    counts = (steps, config.model_updates, config.behaviour_updates)
+    print(
+        f"One round of the cpu preset on {config.env}: {total:.2f} s, {steps / total:.0f} environment steps per second"
+    )
+    for name, count, unit in zip(phases, counts, ("environment steps", "updates", "updates"), strict=False):
+        share, rate = median[name] / total, count / median[name]
+        each = 1e3 * median[name] / count
+        print(f"{name:<24} {each:6.2f} ms each {rate:7.0f} {unit} per second {share:6.0%} of a round")
+    for part in ("model", "policy/critic"):
+        print(f"{part} updates / their products alone {median[part + ' updates'] / median[part + ' products']:.2f}")
+    learning = sum(median[f"{part} updates"] for part in ("model", "policy/critic"))
+    alone = sum(median[f"{part} products"] for part in ("model", "policy/critic"))
+    print(f"all updates / their products alone {learning / alone:.2f}   (target 2)")
 
 
 if __name__ == "__main__":

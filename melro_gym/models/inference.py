@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from melro_gym.models.networks import affine, softsign
 from melro_gym.models.world_model import WorldModel
 
 
@@ -60,7 +61,7 @@ class InferenceNetwork(eqx.Module):
         """`h_t` for every step: what lies ahead of it, itself included."""
 
         def backward(following: Array, inputs: Array) -> tuple[Array, Array]:
-            hidden = jax.nn.soft_sign(self.inputs(inputs) + self.recurrence(following))
+            hidden = softsign(affine(self.inputs, inputs) + following @ self.recurrence.weight.T)
             return hidden, hidden
 
         rows = jnp.concatenate([observations, controls], axis=1)
@@ -85,7 +86,7 @@ class InferenceNetwork(eqx.Module):
 
         def step(prior: Array, inputs: tuple[Array, Array, Array, Array]) -> tuple[Array, Posterior]:
             observation, hidden, control, eps = inputs
-            gain, offset, spread = jnp.split(self.head(hidden), 3)
+            gain, offset, spread = jnp.split(affine(self.head, hidden), 3)
             mean = prior + jax.nn.sigmoid(gain) * (observation - prior) + offset
             std = self.max_std * jax.nn.sigmoid(spread)
             state = mean + std * eps

@@ -9,7 +9,7 @@ import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from melro_gym.models.distribution import ActionDistribution
-from melro_gym.models.networks import MLP
+from melro_gym.models.networks import MLP, softsign
 
 MODEL_INPUTS = ("action", "distribution")
 
@@ -63,7 +63,7 @@ class WorldModel(eqx.Module):
         if not self.gate:
             return output
         gate, update = jnp.split(output, 2)
-        rho = (jax.nn.soft_sign(gate) + 1.0) / 2.0
+        rho = (softsign(gate) + 1.0) / 2.0
         return rho * state + (1.0 - rho) * update
 
     def reward(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:

@@ -33,6 +33,8 @@ class TrainConfig:
     """[model mlp_n_hidden]"""
     model_depth: int = 2
     """[model mlp_n_layers]"""
+    ensemble_size: int = 1
+    """World models, each trained on windows of its own; policy and critic learn in the first. Not in the paper."""
     model_gate: bool = True
     """Whether the transition is gated between the state and an update (Eq. 7-8)."""
     reward_width: int = 128
@@ -118,7 +120,15 @@ class TrainConfig:
     """Episodes per evaluation and action mode."""
 
     def __post_init__(self) -> None:
-        counts = ("num_envs", "model_batch", "model_window", "imagined_batch", "imagined_steps", "collect_decisions")
+        counts = (
+            "num_envs",
+            "ensemble_size",
+            "model_batch",
+            "model_window",
+            "imagined_batch",
+            "imagined_steps",
+            "collect_decisions",
+        )
         for name in counts:
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1; got {getattr(self, name)}.")

@@ -118,6 +118,7 @@ def blank_agent(config: TrainConfig, facts: EnvFacts) -> Agent:
         min_std=config.min_std,
         max_std=config.max_std,
         terminates=bool(config.terminates),
+        ensemble_size=config.ensemble_size,
     )
     record = {
         **facts.record,

@@ -124,21 +124,24 @@ def _start(config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, Any])
     key = jr.fold_in(jr.key(config.seed), _INITIAL_STREAM)
     model_rounds = -(-config.initial_model_updates // config.model_updates)
     for index in range(model_rounds):
-        windows = _windows(config, learner.agent, replay, rng)
+        windows = sample_windows(config, learner.agent, replay, rng)
         learner, _ = model_round((config, windows, jr.fold_in(key, index)), learner)
     for index in range(-(-config.critic_warmup // config.behaviour_updates)):
-        starts = _starts(config, replay, rng)
+        starts = sample_starts(config, replay, rng)
         learner, _ = behaviour_round((config, starts, jr.fold_in(key, model_rounds + index)), learner, critic_only=True)
     return Run(config, facts, replay, collector, restart_average(learner), 0, 0.0)
 
 
-def _windows(config: TrainConfig, agent: Agent, replay: Replay, rng: np.random.Generator) -> Window:
-    rows = replay.sample_windows(rng, (config.model_updates, config.model_batch), config.model_window)
+def sample_windows(config: TrainConfig, agent: Agent, replay: Replay, rng: np.random.Generator) -> Window:
+    """Windows of one round's model updates, leaves `(updates, batch, T, ...)`, of an ensemble's `(M, updates, ...)`."""
+    members = () if agent.others is None else (agent.config.ensemble_size,)
+    rows = replay.sample_windows(rng, (*members, config.model_updates, config.model_batch), config.model_window)
     controls = control_rows(agent, rows)
     return Window(*map(jnp.asarray, (rows.obs, controls, rows.reward, rows.next_obs, rows.terminated)))
 
 
-def _starts(config: TrainConfig, replay: Replay, rng: np.random.Generator) -> jax.Array:
+def sample_starts(config: TrainConfig, replay: Replay, rng: np.random.Generator) -> jax.Array:
+    """Observations from which one round's policy/critic updates imagine, `(updates, batch, S)`."""
     return jnp.asarray(replay.sample_states(rng, (config.behaviour_updates, config.imagined_batch)))
 
 
@@ -152,9 +155,9 @@ def _round(run: Run) -> tuple[Run, dict[str, float]]:
     config = run.config
     rng = np.random.default_rng((config.seed, 3, run.rounds))
     model_key, key = jr.split(jr.fold_in(jr.key(config.seed), run.rounds))
-    windows = _windows(config, run.learner.agent, run.replay, rng)
+    windows = sample_windows(config, run.learner.agent, run.replay, rng)
     learner, metrics = model_round((config, windows, model_key), run.learner)
-    learner, behaviour_metrics = behaviour_round((config, _starts(config, run.replay, rng), key), learner)
+    learner, behaviour_metrics = behaviour_round((config, sample_starts(config, run.replay, rng), key), learner)
     learner = average_round(config, learner)
     run.collector.collect(config.collect_decisions, learner.agent, rng, config.exploration_noise)
     if run.replay.rows.terminated.any() and not config.terminates:

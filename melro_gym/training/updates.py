@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -19,7 +20,7 @@ from melro_gym.training.model_losses import Metrics, Variances, Window, negative
 
 
 class Model(NamedTuple):
-    """What is trained on windows of the replay buffer."""
+    """What is trained on windows of the replay buffer; of an ensemble, all of it has a leading axis `M`."""
 
     world_model: WorldModel
     inference: InferenceNetwork | None
@@ -66,12 +67,13 @@ def init_learner(agent: Agent, config: TrainConfig) -> LearnerState:
     """Fresh optimiser states; average and target critic equal to agent and critic."""
     optimisers = make_optimisers(config)
     inference = make_inference(agent, config)
+    init_model = _each_member(agent, lambda model: optimisers.model.init(_trainable(model)))
     return LearnerState(
         agent,
         _copy(agent),
         _copy(agent.critic),
         inference,
-        optimisers.model.init(_trainable(Model(agent.world_model, inference))),
+        init_model(Model(_world_models(agent), inference)),
         optimisers.policy.init(_trainable(agent.policy)),
         optimisers.critic.init(_trainable(agent.critic)),
     )
@@ -83,7 +85,22 @@ def make_inference(agent: Agent, config: TrainConfig) -> InferenceNetwork | None
         return None
     sizes = agent.config.obs_size, control_size(agent.config.action_size, agent.config.model_input)
     key = jr.fold_in(jr.key(config.seed), _INFERENCE_STREAM)
-    return InferenceNetwork(*sizes, width=config.inference_width, max_std=config.emission_variance**0.5, key=key)
+    width, max_std = config.inference_width, config.emission_variance**0.5
+    make = _each_member(agent, lambda member: InferenceNetwork(*sizes, width=width, max_std=max_std, key=member))
+    return make(_member_keys(agent, key))
+
+
+def _each_member(agent: Agent, function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` for every world model at once where the agent has an ensemble, as it is otherwise."""
+    return function if agent.others is None else eqx.filter_vmap(function)
+
+
+def _world_models(agent: Agent) -> WorldModel:
+    return agent.world_model if agent.others is None else agent.members
+
+
+def _member_keys(agent: Agent, key: PRNGKeyArray) -> Array:
+    return key if agent.others is None else jr.split(key, agent.config.ensemble_size)
 
 
 def _copy(module: Any) -> Any:
@@ -112,6 +129,7 @@ def _mean(metrics: Metrics) -> Metrics:
 def model_round(inputs: tuple[TrainConfig, Window, PRNGKeyArray], state: LearnerState) -> tuple[LearnerState, Metrics]:
     """One model update per leading row of the windows (leaves `(updates, batch, T, ...)`, raw observations).
 
+    The windows of an ensemble have a further axis `M` in front: every member learns from its own.
     `state` is donated: its buffers are gone afterwards.
     """
     config, windows, key = inputs
@@ -137,12 +155,19 @@ def model_round(inputs: tuple[TrainConfig, Window, PRNGKeyArray], state: Learner
         metrics = {**metrics, "model/loss": value, "model/grad_norm": optax.tree.norm(gradient)}
         return carry, jax.tree.map(jnp.mean, metrics)
 
+    def learn(model: Model, optimiser_state: optax.OptState, windows: Window, key: PRNGKeyArray) -> Any:
+        rows = (windows, jr.split(key, len(windows.rewards)))
+        return jax.lax.scan(update, (model, optimiser_state), rows)
+
     normalise = state.agent.normaliser
     windows = windows._replace(states=normalise(windows.states), next_states=normalise(windows.next_states))
-    model = Model(state.agent.world_model, state.inference)
-    rows = (windows, jr.split(key, len(windows.rewards)))
-    (model, optimiser_state), metrics = jax.lax.scan(update, (model, state.model_optimiser), rows)
-    agent = eqx.tree_at(lambda tree: tree.world_model, state.agent, model.world_model)
+    model = Model(_world_models(state.agent), state.inference)
+    keys = _member_keys(state.agent, key)
+    (model, optimiser_state), metrics = _each_member(state.agent, learn)(model, state.model_optimiser, windows, keys)
+    if state.agent.others is None:
+        agent = eqx.tree_at(lambda tree: tree.world_model, state.agent, model.world_model)
+    else:
+        agent = state.agent.with_members(model.world_model)
     return state._replace(agent=agent, inference=model.inference, model_optimiser=optimiser_state), _mean(metrics)
 
 

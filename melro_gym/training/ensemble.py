@@ -1,0 +1,80 @@
+"""Further world models for the agent of a run that trained one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+
+from melro_gym.checkpoint import load_agent, read_arrays
+from melro_gym.models import Agent
+from melro_gym.training.config import TrainConfig
+from melro_gym.training.replay import Replay, Transition
+from melro_gym.training.run import STATE_FILE
+from melro_gym.training.trainer import sample_windows
+from melro_gym.training.updates import init_learner, model_round
+
+
+def add_ensemble(
+    folder: str | os.PathLike[str],
+    size: int,
+    *,
+    agent: str = "best.safetensors",
+    updates: int = 20_000,
+    seed: int = 0,
+    report: Callable[[dict[str, float]], None] = lambda numbers: None,
+) -> Agent:
+    """The agent of a run with further world models, trained off-line on the run's replay buffer.
+
+    The agent's own model stays as it is and comes first; each further one starts anew, with the run's settings, and
+    learns from its own windows.
+
+    Args:
+        folder: of the run, with its `state.safetensors`.
+        size: world models in all, at least 2.
+        agent: file in the folder; further models that it has are replaced.
+        updates: of each model.
+        seed: of the networks and of the windows.
+        report: called with a dict of numbers after each round of updates.
+
+    Raises:
+        ValueError: `size` or `updates` is too small.
+        CheckpointError: the folder's files are missing or damaged.
+        FloatingPointError: training diverged.
+    """
+    if size < 2 or updates < 1:
+        raise ValueError(f"`size` must be at least 2 and `updates` at least 1; got {size} and {updates}.")
+    original = load_agent(Path(folder) / agent)
+    replay, config = _stored(Path(folder) / STATE_FILE)
+    blank = Agent(replace(original.config, ensemble_size=size - 1), key=jr.fold_in(jr.key(seed), 1))
+    normaliser = jax.tree.map(jnp.copy, original.normaliser)  # the rounds donate theirs
+    learner = init_learner(eqx.tree_at(lambda tree: tree.normaliser, blank, normaliser), config)
+    rng = np.random.default_rng((seed, 6))
+    for done in range(0, updates, config.model_updates):
+        windows = sample_windows(config, learner.agent, replay, rng)
+        learner, metrics = model_round((config, windows, jr.fold_in(jr.key(seed), 2 + done)), learner)
+        numbers = {"updates": float(done + config.model_updates)}
+        numbers |= {name: float(value) for name, value in metrics.items()}
+        if not all(np.isfinite(list(numbers.values()))):
+            raise FloatingPointError("Training the further models diverged: a loss is not finite.")
+        report(numbers)
+    join = lambda first, rest: jnp.concatenate([first[:1], rest])
+    extended = original.with_members(jax.tree.map(join, original.members, learner.agent.members))
+    return extended.with_metadata({**original.metadata, "ensemble": {"updates": updates, "seed": seed}})
+
+
+def _stored(path: Path) -> tuple[Replay, TrainConfig]:
+    """Replay buffer and settings of a run's state, whatever its version."""
+    arrays, metadata = read_arrays(path)
+    config = TrainConfig(**metadata["config"])
+    rows = Transition(*(arrays[f"replay.{name}"] for name in Transition._fields))
+    replay = Replay(rows.obs.shape[1], rows.action.shape[1], len(rows.obs), config.num_envs)
+    replay.restore(rows)
+    return replay, config
