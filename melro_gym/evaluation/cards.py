@@ -5,15 +5,25 @@ Run `python -m melro_gym.evaluation.cards --source RUN/best.safetensors --target
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from melro_gym.checkpoint import load_agent, package_versions, save_agent
-from melro_gym.evaluation.protocol import Row, evaluate
+from melro_gym.envs.boxes import make_env
+from melro_gym.evaluation.controllers import base_controller
+from melro_gym.evaluation.protocol import Row, episode_seeds, make_row
+from melro_gym.evaluation.rollouts import run_episodes
+from melro_gym.models import Agent
+from melro_gym.training import TrainConfig, make_config
 
 EPISODES = 50
+ENDS = {"position_error": "distance to the goal at the end, in metres", "success": "fraction that ends at the goal"}
+"""Entries of an episode's last `info` that a card reports where an environment has them."""
 
 
 def ship_agent(*, source: Path, target: Path, preset: str, seed: int = 1) -> Path:
@@ -30,9 +40,9 @@ def ship_agent(*, source: Path, target: Path, preset: str, seed: int = 1) -> Pat
     """
     agent = load_agent(source)
     record = agent.metadata
-    env = (record["env"], record["env_kwargs"])
-    rows = evaluate(agent, [env], ["base-mean", "base-sample"], episodes=EPISODES, seed=seed)
-    better = max(rows, key=lambda row: row.mean)
+    played = [_play(agent, method, seed) for method in ("base-mean", "base-sample")]
+    rows = [row for row, _ in played]
+    better, ends = max(played, key=lambda pair: pair[0].mean)
     returns = {row.method: {"mean": row.mean, "ci95": list(row.ci95)} for row in rows}
     mode = better.method.removeprefix("base-")
     agent = agent.with_metadata({**record, "returns": returns, "action_mode": mode})
@@ -40,23 +50,62 @@ def ship_agent(*, source: Path, target: Path, preset: str, seed: int = 1) -> Pat
     curve = source.with_name("curve.jsonl")
     lines = [json.loads(line) for line in curve.read_text().splitlines()] if curve.exists() else []
     card = target.with_suffix(".md")
-    card.write_text(_card(target.stem, record, rows, lines, preset))
+    card.write_text(_card(target.stem, record, rows, ends, lines, preset))
     return card
 
 
-def _card(name: str, record: dict[str, Any], rows: list[Row], curve: list[dict[str, float]], preset: str) -> str:
+def _play(agent: Agent, method: str, seed: int) -> tuple[Row, dict[str, float]]:
+    """Returns of the base policy in its own environment, and means of what the episodes' last `info` says."""
+    record, seeds = agent.metadata, episode_seeds(seed, EPISODES)
+    last: dict[int, dict[str, Any]] = {}
+    returns = run_episodes(
+        lambda: make_env(record["env"], record["env_kwargs"]),
+        base_controller(agent, sample=method == "base-sample", seed=seeds[0]),
+        seeds,
+        on_end=last.__setitem__,
+    )
+    present = [name for name in ENDS if all(name in info for info in last.values())]
+    ends = {name: float(np.mean([float(info[name]) for info in last.values()])) for name in present}
+    return make_row(record["env"], record["env_kwargs"], method, returns), ends
+
+
+def train_command(name: str, record: dict[str, Any], preset: str) -> str:
+    """The command that made an agent: what its settings add to the preset's."""
+    training = {
+        field.name: record["training"][field.name]
+        for field in dataclasses.fields(TrainConfig)
+        if field.name in record["training"]
+    }
+    base = make_config(preset, env=training["env"]).to_json()
+    own = ("env", "env_kwargs", "seed", "num_envs", "terminates")
+    changed = {key: value for key, value in training.items() if key not in own and base[key] != value}
+    parts = ["melro-gym", "train", "--env", training["env"], "--preset", preset, "--seed", str(training["seed"])]
+    if training["env_kwargs"]:
+        parts += ["--env-kwargs", json.dumps(training["env_kwargs"])]
+    if training.get("num_envs", 1) > 1:
+        parts += ["--num-envs", str(training["num_envs"])]
+    if changed:
+        parts += ["--set", *(f"{key}={json.dumps(value).strip(chr(34))}" for key, value in changed.items())]
+    return shlex.join([*parts, "--out", f"runs/{name}"])
+
+
+def _card(
+    name: str,
+    record: dict[str, Any],
+    rows: list[Row],
+    ends: dict[str, float],
+    curve: list[dict[str, Any]],
+    preset: str,
+) -> str:
     result = record["result"]
     training = record["training"]
-    command = f"melro-gym train --env {record['env']} --preset {preset} --seed {training['seed']} --out runs/{name}"
-    if record["env_kwargs"]:
-        command += f" --env-kwargs {shlex.quote(json.dumps(record['env_kwargs']))}"
     versions = ", ".join(f"{package} {version}" for package, version in package_versions().items())
     parts = [
         f"# {name}",
         "",
         f"Trained on `{record['env']}` by",
         "",
-        f"    {command}",
+        f"    {train_command(name, record, preset)}",
         "",
         f"and taken from `best.safetensors`: {result['env_steps']} environment steps,"
         f" {result['minutes']:.0f} minutes of training. Entropy weight {training['entropy_weight']},"
@@ -64,14 +113,15 @@ def _card(name: str, record: dict[str, Any], rows: list[Row], curve: list[dict[s
         "",
         f"Returns on `{record['env']}`, mean of {EPISODES} episodes with 95 % interval:",
         "",
-        *(f"* {row.method}: {row.mean:.0f} [{row.ci95[0]:.0f}, {row.ci95[1]:.0f}]" for row in rows),
+        *(f"* {row.method}: {row.mean:.4g} [{row.ci95[0]:.4g}, {row.ci95[1]:.4g}]" for row in rows),
+        *(f"* {ENDS[key]}: {value:.3f}" for key, value in ends.items()),
         "",
         "Learning curve (mean return of the periodic evaluation, executing means / samples):",
         "",
         "| environment steps | means | samples | policy's std |",
         "|---|---|---|---|",
         *(
-            f"| {line['env_steps']} | {line['eval/mean']:.0f} | {line['eval/sample']:.0f} | {line['policy/std']:.2f} |"
+            f"| {line['env_steps']} | {line['eval/mean']:.4g} | {line['eval/sample']:.4g} | {line['policy/std']:.2f} |"
             for line in curve
         ),
         "",

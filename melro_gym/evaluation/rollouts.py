@@ -24,6 +24,7 @@ def run_episodes(
     seeds: Sequence[int],
     *,
     on_step: Callable[[int], None] | None = None,
+    on_end: Callable[[int, dict[str, Any]], None] | None = None,
 ) -> np.ndarray:
     """Undiscounted returns of one episode per seed, all environments stepped together in this process.
 
@@ -32,6 +33,7 @@ def run_episodes(
         controller: decides for all environments at once; rows of finished episodes are decided but not used.
         seeds: `reset` seed of each episode.
         on_step: called with the number of decisions executed after each batched step.
+        on_end: called with the index of an episode and its last `info`.
     """
     envs = [make_env() for _ in seeds]
     try:
@@ -41,9 +43,11 @@ def run_episodes(
         while running.any():
             actions = controller(obs)
             for index in np.flatnonzero(running):
-                obs[index], reward, terminated, truncated, _ = envs[index].step(actions[index])
+                obs[index], reward, terminated, truncated, info = envs[index].step(actions[index])
                 returns[index] += reward
                 running[index] = not (terminated or truncated)
+                if on_end is not None and not running[index]:
+                    on_end(int(index), info)
             if on_step is not None:
                 on_step(int(running.sum()))
     finally:

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+import shlex
+
+import gymnasium as gym
+import jax.random as jr
+import numpy as np
+import probes
+import pytest
+from toys import TINY
+
+from melro_gym import load_agent, save_agent
+from melro_gym.commands.parsing import parse_settings
+from melro_gym.evaluation.cards import EPISODES, ship_agent, train_command
+from melro_gym.evaluation.protocol import episode_seeds
+from melro_gym.models import Agent, AgentConfig
+from melro_gym.training import make_config
+
+
+class Arrives(probes.Chase):
+    """Says at every step whether it is near 0."""
+
+    def step(self, action):
+        obs, reward, terminated, truncated, info = super().step(action)
+        return obs, reward, terminated, truncated, {**info, "success": abs(float(self._position[0])) < 1.0}
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A file as training writes it, of an untrained agent."""
+    if "probe/Arrives-v0" not in gym.registry:
+        gym.register("probe/Arrives-v0", entry_point=lambda **kwargs: Arrives(**kwargs))
+    config = make_config("cpu", env="probe/Arrives-v0", env_kwargs={"length": 6}, seed=4, entropy_weight=0.5)
+    record = {
+        "env": config.env,
+        "env_kwargs": config.env_kwargs,
+        "observation_keys": ["position"],
+        "action_repeat": 1,
+        "control_period": 0.1,
+        "training": config.to_json(),
+        "result": {"env_steps": 40, "minutes": 0.1},
+    }
+    save_agent(tmp_path / "best.safetensors", Agent(AgentConfig(1, 1, **TINY), record=record, key=jr.key(0)))
+    line = {"env_steps": 40, "eval/mean": -1.25, "eval/sample": -2.5, "policy/std": 0.5}
+    (tmp_path / "curve.jsonl").write_text(json.dumps(line) + "\n")
+    return tmp_path / "best.safetensors"
+
+
+def test_a_card_states_what_was_measured(trained, tmp_path):
+    target = tmp_path / "shipped" / "arrives.safetensors"
+    target.parent.mkdir()
+    card = ship_agent(source=trained, target=target, preset="cpu", seed=1).read_text()
+    agent, env = load_agent(target), Arrives(length=6)
+    returns, near = [], []
+    for seed in episode_seeds(1, EPISODES):
+        obs, _ = env.reset(seed=seed)
+        total, over, info = 0.0, False, {}
+        while not over:
+            obs, reward, _, over, info = env.step(np.asarray(agent(obs).mean))
+            total += reward
+        returns.append(total)
+        near.append(info["success"])
+    assert agent.metadata["returns"]["base-mean"]["mean"] == pytest.approx(np.mean(returns), rel=1e-5)
+    assert f"* base-mean: {np.mean(returns):.4g} [" in card
+    if agent.metadata["action_mode"] == "mean":
+        assert f"fraction that ends at the goal: {np.mean(near):.3f}" in card
+    assert "| 40 | -1.25 | -2.5 | 0.50 |" in card
+    assert {path.name for path in target.parent.iterdir()} == {"arrives.safetensors", "arrives.md"}
+
+
+def test_the_cards_command_gives_the_settings_back(trained):
+    record = load_agent(trained).metadata
+    words = shlex.split(train_command("arrives", record, "cpu"))
+    options = {word: words[place + 1] for place, word in enumerate(words) if word.startswith("--")}
+    settings = parse_settings(tuple(word for word in words if "=" in word))
+    kwargs = json.loads(options["--env-kwargs"])
+    again = make_config(
+        options["--preset"], env=options["--env"], env_kwargs=kwargs, seed=int(options["--seed"]), **settings
+    )
+    assert again.to_json() == record["training"]
