@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -72,4 +73,5 @@ class TensorBoard(Callback):
     def _write(self, numbers: dict[str, Any], steps: int) -> None:
         self._writer = self._writer or self._open(steps)
         for name, value in numbers.items():
-            self._writer.add_scalar(name, value, steps)
+            if math.isfinite(value):  # there is no return before the first episode has ended
+                self._writer.add_scalar(name, value, steps)

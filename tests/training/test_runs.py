@@ -212,9 +212,9 @@ def test_episodes_shorter_than_a_models_window_are_refused(tmp_path):
 
 
 def test_settings_come_with_an_id_or_in_a_config(tmp_path):
-    settings = {**SMALL.to_json(), "total_env_steps": 12}
-    agent = train(settings.pop("env"), tmp_path, preset="cpu", **settings)
-    assert agent.metadata["training"] == {**SMALL.to_json(), "total_env_steps": 12, "terminates": True}
+    settings = SMALL.to_json()
+    agent = train(settings.pop("env"), tmp_path, preset="cpu", callbacks=[Watch(rounds=1)], **settings)
+    assert agent.metadata["training"] == {**SMALL.to_json(), "terminates": True}
     with pytest.raises(TypeError, match="entropy_weight"):
         train(SMALL, tmp_path / "other", entropy_weight=0.1)
     with pytest.raises(ValueError, match="Did you mean 'num_envs'"):
