@@ -16,9 +16,9 @@ import numpy as np
 
 from melro_gym.models import Agent
 from melro_gym.planning import PlanConfig, PlanResult
-from melro_gym.wrappers import compiled
 from melro_gym.wrappers.adaptation import ActuatorMonitor
 from melro_gym.wrappers.checks import check_observation
+from melro_gym.wrappers.compiled import Compiled, Inputs, Kept, base_row, decide_row
 from melro_gym.wrappers.deadline import AnytimePlanner
 from melro_gym.wrappers.report import decision_report
 from melro_gym.wrappers.settings import Options
@@ -70,6 +70,8 @@ class Decider:
         self._mean, self._std = np.asarray(agent.normaliser.mean), np.asarray(agent.normaliser.std)
         self._plans = (np.zeros((rows, 0, actions)), np.zeros((rows, 0, actions)))
         self._predicted = np.full((rows, len(self._mean)), np.nan, np.float32)
+        self._plan = Compiled(decide_row, agent, single=single)
+        self._base = Compiled(base_row, agent, single=single)
         self.anytime = AnytimePlanner(agent, single=single)
         self._monitor = ActuatorMonitor(agent, rows)
         self._adapts = options.adapt and steps == 0
@@ -95,13 +97,16 @@ class Decider:
         started = self.clock()
         obs, failure = self._read(observations, active)
         start, failure = self._proposals(proposals, failure, active)
+        readable = failure != "observation"
+        inputs = self._inputs(obs, start, active & readable, config)
+        kept, result, steps_done, hit = self._compute(inputs, config, started)
+        actions, failure = self._actions(obs, result, failure, active, config)
+        self.streams = np.where(active[:, None], kept.stream, self.streams)
+        failed, executed = failure != "", self._normalised(actions)
         if self._adapts:
-            self._monitor.look(obs, active & (failure != "observation"))
-        streams, result, steps_done, hit = self._compute(obs, start, config, started)
-        actions, failure = self._actions(obs, result, failure, active)
-        self.streams = np.where(active[:, None], streams, self.streams)
-        failed = failure != ""
-        report = decision_report(result, self._normalised(actions), failed, config)
+            self._monitor.learn(kept)
+            self._monitor.remember(obs, executed, readable, active)
+        report = decision_report(result, executed, failed, config)
         seconds = self.clock() - started
         report |= {
             "plan_ms": np.full(len(obs), seconds * 1e3),
@@ -111,8 +116,6 @@ class Decider:
             "effectiveness": self._monitor.effectiveness.copy(),
         }
         self._remember(result, actions, failed, active)
-        if self._adapts:
-            self._monitor.remember(obs, self._normalised(actions), failure != "observation", active)
         self._count(seconds, steps_done, int(np.sum(failed & active)), config)
         return Decision(actions, report)
 
@@ -140,20 +143,16 @@ class Decider:
 
     def warmup(self, config: PlanConfig, proposal: bool) -> None:
         """Compile all that a decision with these settings may call, and leave no trace."""
-        rows, streams, counters, last = len(self.streams), self.streams, self.counters, self._last.copy()
-        given = (self._given[0].copy(), self._given[1].copy())
-        plans = self._plans
-        zeros = np.zeros((rows, len(self._mean)), np.float32)
+        zeros, active = np.zeros((len(self.streams), len(self._mean)), np.float32), np.ones(len(self.streams), bool)
+        before = dict(vars(self))
+        self._last, self._given = self._last.copy(), (self._given[0].copy(), self._given[1].copy())
+        self._monitor = ActuatorMonitor(self.agent, len(zeros))
         if self.options.on_failure == "base" and proposal:
-            compiled.base_rows(self.agent, zeros)
-        for _ in range(1 if self.options.deadline is None else 2):
+            self._base(config, zeros)
+        for _ in range(2):  # the second takes what the first has kept
             self.counters = Counters()
-            self.decide(zeros, np.zeros_like(self._last) if proposal else None, np.ones(rows, bool), config)
-        self.streams, self.counters, self._last, self._given, self._plans = streams, counters, last, given, plans
-        self._predicted[:] = np.nan
-        self._monitor.skip()
-        if self._adapts:
-            self._monitor.compile()
+            self.decide(zeros, np.zeros_like(self._last) if proposal else None, active, config)
+        vars(self).update(before)
 
     def to_env(self, actions: Any) -> np.ndarray:
         """Normalised actions in the units of the environment's Box, never outside it."""
@@ -212,30 +211,26 @@ class Decider:
         failure = np.where(bad & (failure == ""), "proposal", failure)
         return self._normalised(np.where(np.isfinite(rows), rows, self._middle)), failure
 
-    def _compute(
-        self, obs: np.ndarray, proposals: np.ndarray | None, config: PlanConfig, started: float
-    ) -> tuple[np.ndarray, PlanResult, int, bool]:
-        """Next streams, plans, steps done, and whether the deadline decided."""
-        given = self._given if self.options.latency_steps else None
-        previous = self._previous(config) if self.options.shift_plan else None
-        effectiveness = self._monitor.effectiveness if self._adapts else None
-        inputs: Any = (obs, self.streams, proposals, given, previous, effectiveness)
-        if self._single:
-            queues = [None if pair is None else (pair[0][0], pair[1][0]) for pair in (given, previous)]
-            first = [None if rows is None else rows[0] for rows in (proposals, effectiveness)]
-            inputs = (obs[0], self.streams[0], first[0], *queues, first[1])
+    def _inputs(self, obs: np.ndarray, proposals: np.ndarray | None, usable: np.ndarray, config: PlanConfig) -> Inputs:
+        """What the decision depends on; the masked rows may learn about their actuators."""
+        return Inputs(
+            obs=obs,
+            stream=self.streams,
+            proposal=proposals,
+            committed=self._given if self.options.latency_steps else None,
+            previous=self._previous(config) if self.options.shift_plan else None,
+            lesson=self._monitor.lesson(usable) if self._adapts else None,
+        )
+
+    def _compute(self, inputs: Inputs, config: PlanConfig, started: float) -> tuple[Kept, PlanResult, int, bool]:
+        """What to keep, plans as NumPy, steps done, and whether the deadline decided."""
         if self.options.deadline is None:
-            call = compiled.plan_single if self._single else compiled.plan_rows
-            row, stream, *rest = inputs
-            pair = call(self.agent, row, stream, config, *rest)
+            kept, result = self._plan(config, inputs)
             steps, hit = config.optimise_steps, False
         else:
             limit = started + self.options.deadline
-            pair, steps, hit = self.anytime.plan(inputs, config, limit, self.options.chunk_steps, self.clock)
-        leaves, structure = jax.tree.flatten(pair)
-        arrays = [np.asarray(leaf)[None] if self._single else np.asarray(leaf) for leaf in leaves]
-        streams, result = jax.tree.unflatten(structure, arrays)
-        return streams, result, steps, hit
+            kept, result, steps, hit = self.anytime.plan(inputs, config, limit, self.options.chunk_steps, self.clock)
+        return kept, jax.tree.map(np.asarray, result), steps, hit
 
     def _previous(self, config: PlanConfig) -> tuple[np.ndarray, np.ndarray]:
         """The last plans, NaN in rows that have none."""
@@ -245,7 +240,7 @@ class Decider:
         return self._plans
 
     def _actions(
-        self, obs: np.ndarray, result: PlanResult, failure: np.ndarray, active: np.ndarray
+        self, obs: np.ndarray, result: PlanResult, failure: np.ndarray, active: np.ndarray, config: PlanConfig
     ) -> tuple[np.ndarray, np.ndarray]:
         """Actions in the environment's units, after replacing those that failed."""
         parts = (result.action, result.plan.mean[:, 0], result.plan.std[:, 0], result.value[:, None])
@@ -261,7 +256,7 @@ class Decider:
         actions = self.to_env(np.nan_to_num(result.action))
         base = result.base.mean[:, 0]
         if self.options.warm_start == "action":
-            base = np.asarray(compiled.base_rows(self.agent, obs).mean)
+            base = np.asarray(self._base(config, obs).mean)
         usable = (failure != "observation") & np.isfinite(base).all(axis=1)
         safe = np.where(usable[:, None], self.to_env(np.nan_to_num(base)), self._last)
         return np.where((failure != "")[:, None], safe, actions).astype(self._box.dtype), failure

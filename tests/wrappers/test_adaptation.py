@@ -4,6 +4,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import pytest
 from toys import linear_agent
 
 from melro_gym import MELROController
@@ -63,14 +64,27 @@ def test_without_adaptation_nothing_is_estimated():
     np.testing.assert_array_equal(_effectiveness(env, 20), [1.0, 1.0])
 
 
-def test_warming_up_compiles_the_estimate_too():
-    from melro_gym.wrappers import adaptation
-
-    env = MELROController(Plane((1.0, 1.0)), linear_agent(), **{**SMALL, "planned_steps": 2})
+@pytest.mark.parametrize("deadline", [None, 60.0])
+def test_nothing_is_compiled_after_warming_up(compilations, deadline):
+    env = MELROController(Plane((1.0, 1.0)), linear_agent(), **{**SMALL, "planned_steps": 2}, deadline=deadline)
+    obs, _ = env.reset(seed=0)
     env.warmup()
-    update: Any = adaptation._update_rows
-    compiled = update._cached._cache_size()
-    env.reset(seed=0)
+    assert compilations
+    compilations.clear()
     for _ in range(3):
         env.step(None)
-    assert update._cached._cache_size() == compiled
+    env.reset(seed=1)
+    env.step(None)
+    assert compilations == []
+
+
+def test_warming_up_in_an_episode_keeps_what_was_learned():
+    env, other = (MELROController(Plane((0.0, 1.0)), linear_agent(), **SMALL) for _ in range(2))
+    for controller in (env, other):
+        controller.reset(seed=0)
+        for _ in range(20):
+            controller.step(None)
+    env.warmup()
+    learned, expected = (controller.step(None)[4]["melro"]["effectiveness"] for controller in (env, other))
+    assert learned[0] < 1.0
+    np.testing.assert_array_equal(learned, expected)

@@ -52,9 +52,9 @@ class Ticks:
         planner = controller._decider.anytime
         improve = planner._improve
 
-        def slow(*inputs):
-            self.now += self.cost if inputs[2] != inputs[3] else 0.0  # not when only compiling
-            return improve(*inputs)
+        def slow(config, rows, first, last):
+            self.now += self.cost if first != last else 0.0  # not when only compiling
+            return improve(config, rows, first, last)
 
         monkeypatch.setattr(planner, "_improve", slow)
         controller._decider.clock = lambda: self.now
