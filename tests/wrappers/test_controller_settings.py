@@ -120,6 +120,22 @@ def test_wrong_options_are_refused(agent, wrong):
         MELROController(Script([GOOD]), agent, **TINY, **wrong)
 
 
+def test_pessimism_asks_for_an_ensemble_when_the_controller_is_made(agent):
+    with pytest.raises(ValueError, match="'worst'.*only one"):
+        MELROController(Script([GOOD]), agent, **TINY, pessimism="worst")
+    ensemble = agent.with_members(jax.tree.map(lambda leaf: jnp.stack([leaf, -leaf]), agent.world_model))
+    settings = {**TINY, "optimise_steps": 0}
+    values = {}
+    for pessimism in ("none", "mean", "worst", "cvar"):
+        env = MELROController(Script([GOOD]), ensemble, **settings, pessimism=pessimism, cvar_fraction=0.75)
+        env.reset(seed=0)
+        values[pessimism] = env.step(None)[4]["melro"]["value"]
+    other = 2.0 * values["mean"] - values["none"]
+    assert values["worst"] == pytest.approx(min(values["none"], other), rel=1e-4)
+    expected = (values["worst"] + 0.5 * max(values["none"], other)) / 1.5  # the worse model and half of the other
+    assert values["cvar"] == pytest.approx(expected, rel=1e-4)
+
+
 @pytest.mark.parametrize(
     "bad",
     [
