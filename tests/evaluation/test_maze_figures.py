@@ -231,6 +231,7 @@ def call(monkeypatch, *arguments: str) -> int:
     return command.main()
 
 
+@pytest.mark.slow
 def test_the_command_writes_what_it_says_and_draws_it_again(tmp_path, monkeypatch, capsys):
     source, out = tmp_path / "run" / "best.safetensors", tmp_path / "out"
     save_agent(source, maze_agent())

@@ -31,8 +31,16 @@ PICTURES = {
     "maze_entropy.png": drawing.draw_entropy,
     "maze_plans.png": drawing.draw_plans,
 }
-PAPER: dict[str, Any] = {"adapt": False, "guard": False, "kl_weight": 0.0, "rollouts": 1, "deterministic": False}
-"""The paper's planner, as far as settings of `MELROController` say it."""
+PLANNER: dict[str, Any] = {
+    "adapt": False,
+    "guard": False,
+    "kl_weight": 0.0,
+    "rollouts": 1,
+    "deterministic": False,
+    "perturbation_std": 0.3,
+    "step_size": 0.5,
+}
+"""The paper's planner, with steps that can take standard deviations through their whole range in one decision."""
 BASE: dict[str, Any] = {"optimise_steps": 0, "deterministic": False, "adapt": False}
 """Settings under which the controller executes samples of the base policy."""
 
@@ -47,10 +55,10 @@ class Args:
     """Folder for the pictures and for the data that they are drawn from."""
     episodes: int = 100
     """Episodes per panel."""
-    entropy_weight: tuple[float, ...] = (0.0, 0.01, 0.1, 1.0, 3.0)
+    entropy_weight: tuple[float, ...] = (0.0, 0.03, 0.1, 0.3, 1.0)
     """Entropy weights of the planner; one column each."""
     set: tuple[str, ...] = field(default_factory=tuple)
-    """Other settings of MELROController, as name=value; those not named are the paper's planner."""
+    """Other settings of MELROController, as name=value; see PLANNER for the others."""
     states: int = 4
     """States along an episode from which plans are shown."""
     samples: int = 24
@@ -74,7 +82,7 @@ def run(args: Args) -> None:
         save(args.out, data)
     for name, draw in PICTURES.items():
         figure = draw(data)
-        save_atomically(args.out / name, lambda target, figure=figure: figure.savefig(target, dpi=170, format="png"))
+        save_atomically(args.out / name, lambda target, figure=figure: figure.savefig(target, dpi=130, format="png"))
         console.print(str(args.out / name), soft_wrap=True)
 
 
@@ -86,7 +94,7 @@ def simulate(args: Args) -> MazeData:
     for name in ("episodes", "states", "samples"):
         if getattr(args, name) < 1:
             raise ValueError(f"--{name} must be at least 1; got {getattr(args, name)}.")
-    chosen = {**PAPER, **planner_settings(args.set)}
+    chosen = {**PLANNER, **planner_settings(args.set)}
     agents = {agent_label(name): load_agent(name) for name in args.agent}
     for label, agent in agents.items():
         check_maze_agent(label, agent, [{**chosen, "entropy_weight": weight} for weight in args.entropy_weight])
@@ -210,6 +218,7 @@ def describe(agent: Agent) -> dict[str, Any]:
         "env": record["env"],
         "env_kwargs": record.get("env_kwargs", {}),
         "discount": record.get("discount"),
+        "max_std": agent.config.max_std,
         "training_entropy_weight": training.get("entropy_weight"),
         "result": record.get("result"),
     }
