@@ -54,6 +54,7 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         discount: per decision; None takes the agent's.
         kl_weight: weight of the divergence from the base policy's plan.
         optimiser: `ars`, `gradient`, `mppi` or `cem`.
+        paper_discount: leave the rewards of the base-policy steps undiscounted, as the paper prints Eq. 15.
         pessimism: where the agent has several world models, what counts of a plan's returns in them: `mean`, `worst` or
             `cvar`; `none` asks the first model alone. Not in the paper.
         cvar_fraction: share of the models, the worst, whose mean counts with `cvar`.
@@ -103,6 +104,7 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         discount: float | None = None,
         kl_weight: Array | float = PlanConfig.kl_weight,
         optimiser: str = PlanConfig.optimiser,
+        paper_discount: bool = PlanConfig.paper_discount,
         pessimism: str = PlanConfig.pessimism,
         cvar_fraction: Array | float = PlanConfig.cvar_fraction,
         warm_start: str = Options.warm_start,

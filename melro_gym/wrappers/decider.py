@@ -166,6 +166,8 @@ class Decider:
     def _read_quietly(self, observations: Any) -> tuple[np.ndarray, dict[int, str]]:
         """Rows as float32, zeros where they cannot be used, and what is wrong with those."""
         rows, size = len(self.streams), len(self._mean)
+        if self._single and isinstance(observations[0], np.ndarray):
+            observations = observations[0][None]
         if isinstance(observations, np.ndarray) and observations.dtype == np.float32:
             if observations.shape == (rows, size) and np.isfinite(observations).all():
                 return observations, {}

@@ -162,6 +162,23 @@ def test_wrong_settings_are_refused(agent, wrong):
         _controller(agent, **wrong)
 
 
+def test_the_papers_discount_is_a_setting(agent):
+    """Undiscounted, the one base-policy reward of this horizon counts `1 / gamma^2` times as much."""
+    values = {}
+    for literal in (False, True):
+        env = _controller(agent, optimise_steps=0, paper_discount=literal, discount=0.5)
+        env.reset(seed=0)
+        values[literal] = env.step(None)[4]["melro"]["base_value"]
+    obs, _ = gym.make("probe/Chase-v0").reset(seed=0)
+    state = agent.normaliser(obs)
+    for step in range(3):
+        action = agent.policy(state).mean
+        reward = float(agent.world_model.reward(state, action))
+        state = agent.world_model.step(state, action)
+        if step == 2:
+            assert values[True] - values[False] == pytest.approx((1.0 - 0.5**2) * reward, rel=1e-3)
+
+
 def test_a_larger_entropy_weight_widens_the_executed_distribution(agent):
     low, high = (_actions(_controller(agent, optimise_steps=20, entropy_weight=weight), 0, 2) for weight in (0.0, 5.0))
     assert np.mean([item[1] for item in high]) > np.mean([item[1] for item in low])
