@@ -78,4 +78,5 @@ class MLP(eqx.Module):
 
 def affine(layer: eqx.nn.Linear, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
     """`W x + b` as a row times a matrix: under `vmap`, rows stay rows, where `layer(x)` would transpose the batch."""
+    assert layer.bias is not None
     return x @ layer.weight.T + layer.bias

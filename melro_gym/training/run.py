@@ -213,6 +213,9 @@ def restore_run(config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, 
         raise ValueError(
             f"{folder} was started with other settings: {', '.join(differ)}. Use those, or another folder."
         )
+    done = metadata["rounds"] * round_decisions(config) * facts.action_repeat
+    if done > config.total_env_steps + round_decisions(config) * facts.action_repeat:
+        raise ValueError(f"{folder} already has {done} steps, more than `total_env_steps={config.total_env_steps}`.")
     replay = empty_replay(config, facts)
     replay.restore(Transition(*(arrays[f"replay.{name}"] for name in Transition._fields)))
     learner = init_learner(blank_agent(config, facts), config)

@@ -86,6 +86,8 @@ def test_resuming_with_other_settings_names_them(tmp_path):
     train(config, tmp_path / "run")
     with pytest.raises(ValueError, match="entropy_weight"):
         train(dataclasses.replace(config, entropy_weight=0.5), tmp_path / "run", resume=True)
+    with pytest.raises(ValueError, match="already has 20 steps"):
+        train(dataclasses.replace(config, total_env_steps=5), tmp_path / "run", resume=True)
 
 
 def test_an_environment_that_returns_nan_stops_training_and_keeps_the_state(tmp_path):
