@@ -81,10 +81,10 @@ def run(settings: Settings, report_every: int = 10_000) -> tuple[list[str], floa
     """Names of what was compiled after settling, and the growth of the memory in MiB."""
     compiled: list[str] = []
 
-    def listen(name: str, seconds: float, **details: str | int) -> None:
-        del seconds
-        if name == "/jax/core/compile/backend_compile_duration":
-            compiled.append(str(details.get("fun_name", "?")))
+    def listen(event: str, duration_secs: float, **kwargs: str | int) -> None:
+        del duration_secs
+        if event == "/jax/core/compile/backend_compile_duration":
+            compiled.append(str(kwargs.get("fun_name", "?")))
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     small = AgentConfig(3, 2, model_width=8, reward_width=8, policy_width=8, critic_width=8)

@@ -47,22 +47,22 @@ def rollout_return(
     """
     model, steps = agent.world_model, config.planned_steps
 
-    def act(current: Array, control: Array) -> tuple[Array, tuple[Array, Array]]:
-        outcome = model.reward(current, control), model.continuation(current, control)
-        return model.step(current, control), outcome
+    def act(at: tuple[Array, Array], control: Array) -> tuple[tuple[Array, Array], Array]:
+        current, alive = at
+        reached = model.step(current, control), alive * model.continuation(current, control)
+        return reached, alive * model.reward(current, control)
 
-    def planned(current: Array, inputs: tuple[ActionDistribution, Array]) -> tuple[Array, tuple[Array, Array]]:
-        return act(current, agent.encode(*inputs))
+    def planned(at: tuple[Array, Array], inputs: tuple[ActionDistribution, Array]) -> tuple[tuple[Array, Array], Array]:
+        return act(at, agent.encode(*inputs))
 
-    def continued(current: Array, eps: Array) -> tuple[Array, tuple[Array, Array]]:
-        return act(current, agent.encode(agent.policy(current), eps))
+    def continued(at: tuple[Array, Array], eps: Array) -> tuple[tuple[Array, Array], Array]:
+        return act(at, agent.encode(agent.policy(at[0]), eps))
 
-    reached, (rewards, goes_on) = jax.lax.scan(planned, state, (plan, noise[:steps]), unroll=True)
-    last, (tail_rewards, tail_goes_on) = jax.lax.scan(continued, reached, noise[steps:-1], unroll=True)
-    value = agent.critic(last, agent.encode(agent.policy(last), noise[-1]))
+    reached, rewards = jax.lax.scan(planned, (state, jnp.ones(())), (plan, noise[:steps]), unroll=True)
+    (last, alive), tail_rewards = jax.lax.scan(continued, reached, noise[steps:-1], unroll=True)
+    value = alive * agent.critic(last, agent.encode(agent.policy(last), noise[-1]))
     powers = config.discount ** jnp.arange(steps + config.policy_steps + 1, dtype=jnp.float32)
-    alive = jnp.cumprod(jnp.concatenate([jnp.ones(1), goes_on, tail_goes_on]))
-    powers, tail_weights = alive * powers, alive[steps:-1] * (1.0 if config.paper_discount else powers[steps:-1])
+    tail_weights = jnp.ones_like(tail_rewards) if config.paper_discount else powers[steps:-1]
     return jnp.sum(powers[:steps] * rewards) + jnp.sum(tail_weights * tail_rewards) + powers[-1] * value
 
 

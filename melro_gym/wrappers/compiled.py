@@ -156,9 +156,8 @@ def _learn(agent: Agent, lesson: Lesson, reached: Rows) -> Evidence:
 
 def _plans(row: Inputs) -> tuple[Rows | None, ActionDistribution | None, ActionDistribution | None]:
     """Proposal, committed actions and previous plan, as the planner takes them."""
-    committed, previous = (
-        None if pair is None else ActionDistribution(*pair) for pair in (row.committed, row.previous)
-    )
+    pairs = (row.committed, row.previous)
+    committed, previous = (None if pair is None else ActionDistribution(*map(jnp.asarray, pair)) for pair in pairs)
     return row.proposal, committed, previous
 
 

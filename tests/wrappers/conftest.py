@@ -14,10 +14,10 @@ def compilations() -> Iterator[list[str]]:
 
     names: list[str] = []
 
-    def listen(name: str, seconds: float, **details: str | int) -> None:
-        del seconds
-        if name == "/jax/core/compile/backend_compile_duration":
-            names.append(str(details.get("fun_name", "")))
+    def listen(event: str, duration_secs: float, **kwargs: str | int) -> None:
+        del duration_secs
+        if event == "/jax/core/compile/backend_compile_duration":
+            names.append(str(kwargs.get("fun_name", "")))
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     yield names
