@@ -9,6 +9,9 @@ import numpy as np
 
 from melro_gym.models import Agent
 
+FACTS = ("observation_keys", "action_repeat", "control_period")
+"""Attributes of an environment that an agent's metadata record."""
+
 
 def check_fits(agent: Agent, env: gym.Env[Any, Any]) -> None:
     """Refuse an environment that the agent was not made for.
@@ -17,18 +20,34 @@ def check_fits(agent: Agent, env: gym.Env[Any, Any]) -> None:
         ValueError: spaces, observation keys, action repeat or control period differ; the message says which.
     """
     check_spaces(agent, env.observation_space, env.action_space)
+    for name in FACTS:
+        _check_fact(agent, name, getattr(env.unwrapped, name, None))
+
+
+def check_rows_fit(agent: Agent, env: gym.vector.VectorEnv[Any, Any, Any]) -> None:
+    """`check_fits` for every row of a vector environment, where that can tell, in this process or in others.
+
+    Raises:
+        ValueError: as `check_fits`.
+    """
+    check_spaces(agent, env.single_observation_space, env.single_action_space)
+    inner: Any = env.unwrapped
+    if not hasattr(inner, "call"):
+        return
+    for name in FACTS:
+        if all(inner.call("has_wrapper_attr", name)):
+            for value in inner.get_attr(name):
+                _check_fact(agent, name, value)
+
+
+def _check_fact(agent: Agent, name: str, value: Any) -> None:
+    value = list(value) or None if name == "observation_keys" and value is not None else value
     record = agent.metadata
-    facts = {
-        "observation_keys": list(getattr(env.unwrapped, "observation_keys", ())) or None,
-        "action_repeat": getattr(env.unwrapped, "action_repeat", None),
-        "control_period": getattr(env.unwrapped, "control_period", None),
-    }
-    for name, value in facts.items():
-        trained = record.get(name) or None
-        if value is not None and trained is not None and value != trained:
-            raise ValueError(
-                f"This agent was trained with {name} {trained} (on {record.get('env')}); the environment has {value}."
-            )
+    trained = record.get(name) or None
+    if value is not None and trained is not None and value != trained:
+        raise ValueError(
+            f"This agent was trained with {name} {trained} (on {record.get('env')}); the environment has {value}."
+        )
 
 
 def check_spaces(agent: Agent, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> gym.spaces.Box:

@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode
 
 from melro_gym.models import Agent
 from melro_gym.wrappers.attributes import PlannerAttributes, split_settings
-from melro_gym.wrappers.checks import check_fits, check_spaces
+from melro_gym.wrappers.checks import check_rows_fit, check_spaces
 from melro_gym.wrappers.compiled import key_rows
 from melro_gym.wrappers.controller import MELROController
 from melro_gym.wrappers.decider import Decider
@@ -32,8 +32,8 @@ class VectorMELROController(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], P
     end of episodes there are `episode` and `_episode` in it.
 
     Args:
-        env: vector environment with flat Box spaces that the agent was trained for. Observation keys, action repeat
-            and control period are only checked where the environments live in this process.
+        env: vector environment with flat Box spaces that the agent was trained for; its environments may live in other
+            processes.
         agent: an agent, a file, or the name of a shipped one.
         seed: of the first environment's stream.
         **settings: those of `MELROController`.
@@ -62,9 +62,8 @@ class VectorMELROController(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], P
         bound.apply_defaults()
         given = {name: value for name, value in bound.arguments.items() if name not in ("env", "seed")}
         self.agent, self.config, options = split_settings(given)
+        check_rows_fit(self.agent, env)
         box = check_spaces(self.agent, env.single_observation_space, env.single_action_space)
-        for inner in getattr(env.unwrapped, "envs", ())[:1]:
-            check_fits(self.agent, inner)
         count = env.num_envs
         self._decider = Decider(self.agent, box, options, key_rows(_initial_seeds(seed, count)), single=False)
         self._summary = EpisodeSummary(count)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import gymnasium as gym
+import jax.random as jr
 import numpy as np
 import probes
 import pytest
@@ -12,6 +13,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from toys import tiny_agent
 
 from melro_gym import MELROController, VectorMELROController
+from melro_gym.models import Agent, AgentConfig
 
 TINY: dict[str, Any] = {
     "planned_steps": 1,
@@ -127,3 +129,19 @@ def test_wrong_use_is_refused(agent):
         VectorMELROController(env.env, tiny_agent(obs_size=2, action_size=1))
     with pytest.raises(ValueError, match="control_period"):
         VectorMELROController(env.env, agent.with_metadata({"control_period": 0.2}))
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_another_action_repeat_is_refused_wherever_the_environments_live(mode):
+    kwargs = {"context": "spawn"} if mode == "async" else {}
+    envs = gym.make_vec(
+        "melro_gym:CartpoleSwingup-v0", num_envs=2, vectorization_mode=mode, vector_kwargs=kwargs, action_repeat=4
+    )
+    config = AgentConfig(obs_size=5, action_size=1)
+    trained = {"env": "CartpoleSwingup-v0", "action_repeat": 2}
+    try:
+        with pytest.raises(ValueError, match="trained with action_repeat 2"):
+            VectorMELROController(envs, Agent(config, record=trained, key=jr.key(0)))
+        VectorMELROController(envs, Agent(config, record={**trained, "action_repeat": 4}, key=jr.key(0)))
+    finally:
+        envs.close()
