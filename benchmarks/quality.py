@@ -104,6 +104,7 @@ def draw(path: Path, found: Mapping[str, Interval], times: Mapping[str, Sequence
     """Mean return over CPU milliseconds, a point per rung; the base policy is a line."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     figure = Figure(figsize=(8.0, 5.0), layout="constrained")
     FigureCanvasAgg(figure)
@@ -123,6 +124,9 @@ def draw(path: Path, found: Mapping[str, Interval], times: Mapping[str, Sequence
     for kind in dict.fromkeys(name.split()[0] for name in found if name != BASE.name):
         axes.plot([], [], "o", color=COLOURS[kind], label=kind)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.minorticks_off()
     axes.set_xlabel("CPU time of a plan (ms), 10th to 90th percentile")
     axes.set_ylabel("mean return over the tasks, 95 % interval")
     axes.legend(frameon=False, loc="lower right", fontsize="small")
