@@ -86,8 +86,8 @@ def test_zero_optimisation_steps_are_the_base_policy(deterministic):
     config = PlanConfig(planned_steps=2, optimise_steps=0, deterministic=deterministic)
     result = jitted(agent, jnp.asarray(obs), jr.key(3), config)
     expected = agent(jnp.asarray(obs))
-    np.testing.assert_array_equal(result.plan.mean[0], expected.mean)
-    np.testing.assert_array_equal(result.plan.std[0], expected.std)
+    np.testing.assert_allclose(result.plan.mean[0], expected.mean, rtol=1e-5)  # compiled against eager: rounding
+    np.testing.assert_allclose(result.plan.std[0], expected.std, rtol=1e-5)
     if deterministic:
         np.testing.assert_array_equal(result.action, expected.mean)
 
