@@ -50,7 +50,7 @@ def ship_agent(*, source: Path, target: Path, preset: str, seed: int = 1) -> Pat
     curve = source.with_name("curve.jsonl")
     lines = [json.loads(line) for line in curve.read_text().splitlines()] if curve.exists() else []
     card = target.with_suffix(".md")
-    card.write_text(_card(target.stem, record, rows, ends, lines, preset))
+    card.write_text(_card(target.stem, source.name, record, rows, ends, lines, preset))
     return card
 
 
@@ -91,6 +91,7 @@ def train_command(name: str, record: dict[str, Any], preset: str) -> str:
 
 def _card(
     name: str,
+    source: str,
     record: dict[str, Any],
     rows: list[Row],
     ends: dict[str, float],
@@ -107,7 +108,7 @@ def _card(
         "",
         f"    {train_command(name, record, preset)}",
         "",
-        f"and taken from `best.safetensors`: {result['env_steps']} environment steps,"
+        f"and taken from `{source}`: {result['env_steps']} environment steps,"
         f" {result['minutes']:.0f} minutes of training. Entropy weight {training['entropy_weight']},"
         f" models see the {training['model_input']}.",
         "",
