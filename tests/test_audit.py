@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -9,17 +8,10 @@ import probes
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
+from toys import TINY_PLAN as TINY
 from toys import tiny_agent
 
 from melro_gym import EntropyAudit, MELROController, VectorMELROController
-
-TINY: dict[str, Any] = {
-    "planned_steps": 1,
-    "policy_steps": 0,
-    "directions": 2,
-    "top_directions": 1,
-    "optimise_steps": 1,
-}
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,13 @@ import jax.random as jr
 from melro_gym.models import Agent, AgentConfig
 
 TINY: dict[str, Any] = {"model_width": 8, "reward_width": 8, "policy_width": 8, "critic_width": 8}
+TINY_PLAN: dict[str, Any] = {
+    "planned_steps": 1,
+    "policy_steps": 0,
+    "directions": 2,
+    "top_directions": 1,
+    "optimise_steps": 1,
+}
 
 
 def tiny_agent(

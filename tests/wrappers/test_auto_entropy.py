@@ -1,22 +1,13 @@
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import probes
 import pytest
+from toys import TINY_PLAN as TINY
 from toys import tiny_agent
 
 from melro_gym import MELROController
 from melro_gym.wrappers import AutoEntropyWeight
-
-TINY: dict[str, Any] = {
-    "planned_steps": 1,
-    "policy_steps": 0,
-    "directions": 2,
-    "top_directions": 1,
-    "optimise_steps": 1,
-}
 
 
 @pytest.fixture(scope="module")

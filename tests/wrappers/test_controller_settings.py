@@ -12,18 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toys import TINY_PLAN as TINY
 from toys import tiny_agent
 
 from melro_gym import MELROController
 from melro_gym.wrappers.settings import LiveNumber, LiveSettings
 
-TINY: dict[str, Any] = {
-    "planned_steps": 1,
-    "policy_steps": 0,
-    "directions": 2,
-    "top_directions": 1,
-    "optimise_steps": 1,
-}
 NUMBERS = sorted(name for name, value in vars(LiveSettings).items() if isinstance(value, LiveNumber))
 
 
