@@ -89,16 +89,16 @@ def main() -> None:
     phases = ("collecting", "model updates", "policy/critic updates", "model products", "policy/critic products")
     times: dict[str, list[float]] = {name: [] for name in phases}
     for index in range(ROUNDS + 1):
-        key = jr.key(index)
+        key, rate = jr.key(index), jnp.ones(())
         marks = [time.perf_counter()]
         collector.collect(config.collect_decisions, learner.agent, rng)
         marks.append(time.perf_counter())
         window = sample_windows(config, learner.agent, replay, rng)
-        learner, metrics = model_round((config, window, key), learner)
+        learner, metrics = model_round((config, window, key, rate), learner)
         wait(metrics)
         marks.append(time.perf_counter())
         starts = sample_starts(config, replay, rng)
-        learner, metrics = behaviour_round((config, starts, key), learner)
+        learner, metrics = behaviour_round((config, starts, key, rate), learner)
         wait(metrics)
         marks.append(time.perf_counter())
         first = window.states[:, :, 0], window.controls[:, :, 0]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ctypes.util
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import gymnasium as gym
 import tyro
+
+from melro_gym.commands.parsing import Pairs
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Train:
     """Write curves for TensorBoard to the folder."""
     env_kwargs: str = "{}"
     """Keyword arguments of the environment, as JSON."""
-    set: tuple[str, ...] = field(default_factory=tuple)
+    set: Pairs = ()
     """Other settings of TrainConfig, as name=value."""
 
     def run(self) -> None:
@@ -110,7 +112,7 @@ class Evaluate:
     """Seed of the episodes."""
     env_kwargs: str = "{}"
     """Keyword arguments of the environments, as JSON."""
-    set: tuple[str, ...] = field(default_factory=tuple)
+    set: Pairs = ()
     """Planner settings, as name=value."""
     json: Path | None = None
     """File for the numbers."""

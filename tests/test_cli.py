@@ -99,5 +99,5 @@ def test_mistakes_are_one_clear_line(arguments, message, capsys):
 
 
 def test_settings_are_json_where_they_can_be():
-    parsed = parse_settings(("a=1", "b=0.5", "c=true", "d=ars"))
+    parsed = parse_settings((("a=2", "b=0.5"), ("a=1", "c=true", "d=ars")))
     assert parsed == {"a": 1, "b": 0.5, "c": True, "d": "ars"}

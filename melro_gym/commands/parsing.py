@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from typing import Any
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import tyro
+
+Pairs = Annotated[
+    tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=VALUE [NAME=VALUE ...]")
+]
+"""What follows each `--set`."""
 
 
-def parse_settings(pairs: tuple[str, ...]) -> dict[str, Any]:
+def parse_settings(groups: Iterable[Iterable[str]]) -> dict[str, Any]:
     """`name=value` pairs as keyword arguments; values are JSON where they can be, text otherwise.
+
+    Args:
+        groups: the pairs after each `--set`; a later pair replaces an earlier one of the same name.
 
     Raises:
         ValueError: a pair without `=`.
     """
     settings: dict[str, Any] = {}
-    for pair in pairs:
+    for pair in itertools.chain.from_iterable(groups):
         name, separator, text = pair.partition("=")
         if not separator:
             raise ValueError(f"Settings are given as name=value; got {pair!r}.")

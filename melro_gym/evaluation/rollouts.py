@@ -8,6 +8,9 @@ from typing import Any, Protocol, runtime_checkable
 import gymnasium as gym
 import numpy as np
 
+MAX_DECISIONS = 50_000
+"""Decisions after which an episode is taken to have no end."""
+
 
 @runtime_checkable
 class Controller(Protocol):
@@ -34,13 +37,16 @@ def run_episodes(
         seeds: `reset` seed of each episode.
         on_step: called with the number of decisions executed after each batched step.
         on_end: called with the index of an episode and its last `info`.
+
+    Raises:
+        ValueError: an episode did not end within `MAX_DECISIONS`.
     """
     envs = [make_env() for _ in seeds]
     try:
         obs = np.stack([env.reset(seed=int(seed))[0] for env, seed in zip(envs, seeds, strict=True)])
         returns = np.zeros(len(envs))
         running = np.ones(len(envs), bool)
-        while running.any():
+        for _ in range(MAX_DECISIONS):
             actions = controller(obs)
             for index in np.flatnonzero(running):
                 obs[index], reward, terminated, truncated, info = envs[index].step(actions[index])
@@ -50,6 +56,13 @@ def run_episodes(
                     on_end(int(index), info)
             if on_step is not None:
                 on_step(int(running.sum()))
+            if not running.any():
+                break
+        else:
+            raise ValueError(
+                f"An episode was still running after {MAX_DECISIONS} decisions. Give the environment a time limit, "
+                "such as the keyword argument max_episode_steps=1000 of gymnasium.make."
+            )
     finally:
         for env in envs:
             env.close()

@@ -107,6 +107,8 @@ class TrainConfig:
     """Bootstrap with Eq. 11's literal time index."""
     learning_rate: float = 3e-4
     """Adam step size of all components [step_size]."""
+    final_learning_rate: float = 1.0
+    """Share of `learning_rate` that is left at `total_env_steps`; it falls linearly."""
     model_max_grad_norm: float = 100.0
     """Clip of the model's gradient norm."""
     policy_max_grad_norm: float = 1.0
@@ -147,7 +149,7 @@ class TrainConfig:
             raise ValueError(f"`exploration_noise` must not be negative; got {self.exploration_noise}.")
         if self.entropy_weight < 0.0 or self.conservativity < 0.0:
             raise ValueError("`entropy_weight` and `conservativity` must not be negative.")
-        for name in ("target_rate", "average_rate"):
+        for name in ("target_rate", "average_rate", "final_learning_rate"):
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise ValueError(f"`{name}` must lie in (0, 1]; got {getattr(self, name)}.")
 

@@ -59,7 +59,7 @@ def add_ensemble(
     rng = np.random.default_rng((seed, 6))
     for done in range(0, updates, config.model_updates):
         windows = sample_windows(config, learner.agent, replay, rng)
-        learner, metrics = model_round((config, windows, jr.fold_in(jr.key(seed), 2 + done)), learner)
+        learner, metrics = model_round((config, windows, jr.fold_in(jr.key(seed), 2 + done), jnp.ones(())), learner)
         numbers = {"updates": float(done + config.model_updates)}
         numbers |= {name: float(value) for name, value in metrics.items()}
         if not all(np.isfinite(list(numbers.values()))):

@@ -121,14 +121,15 @@ def _start(config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, Any])
     normaliser = Normaliser(jnp.asarray(obs.mean(0)), jnp.asarray(np.maximum(obs.std(0), _MIN_STD)))
     agent = eqx.tree_at(lambda tree: tree.normaliser, agent, normaliser)
     learner = init_learner(agent, config)
-    key = jr.fold_in(jr.key(config.seed), _INITIAL_STREAM)
+    key, rate = jr.fold_in(jr.key(config.seed), _INITIAL_STREAM), jnp.ones(())
     model_rounds = -(-config.initial_model_updates // config.model_updates)
     for index in range(model_rounds):
         windows = sample_windows(config, learner.agent, replay, rng)
-        learner, _ = model_round((config, windows, jr.fold_in(key, index)), learner)
+        learner, _ = model_round((config, windows, jr.fold_in(key, index), rate), learner)
     for index in range(-(-config.critic_warmup // config.behaviour_updates)):
         starts = sample_starts(config, replay, rng)
-        learner, _ = behaviour_round((config, starts, jr.fold_in(key, model_rounds + index)), learner, critic_only=True)
+        inputs = config, starts, jr.fold_in(key, model_rounds + index), rate
+        learner, _ = behaviour_round(inputs, learner, critic_only=True)
     return Run(config, facts, replay, collector, restart_average(learner), 0, 0.0)
 
 
@@ -150,14 +151,22 @@ def control_rows(agent: Agent, rows: Transition) -> np.ndarray:
     return rows.action if agent.config.model_input == "action" else np.concatenate([rows.mean, rows.std], -1)
 
 
+def learning_rate_share(config: TrainConfig, steps: int) -> float:
+    """Share of `learning_rate` after so many environment steps: linear from 1 to `final_learning_rate` at the end."""
+    return 1.0 - (1.0 - config.final_learning_rate) * min(steps / config.total_env_steps, 1.0)
+
+
 def _round(run: Run) -> tuple[Run, dict[str, float]]:
     """One pass through the body of Algorithm 1's loop: model, policy and critic, then new data."""
     config = run.config
     rng = np.random.default_rng((config.seed, 3, run.rounds))
     model_key, key = jr.split(jr.fold_in(jr.key(config.seed), run.rounds))
-    windows = sample_windows(config, run.learner.agent, run.replay, rng)
-    learner, metrics = model_round((config, windows, model_key), run.learner)
-    learner, behaviour_metrics = behaviour_round((config, sample_starts(config, run.replay, rng), key), learner)
+    windows, rate = (
+        sample_windows(config, run.learner.agent, run.replay, rng),
+        jnp.float32(learning_rate_share(config, env_steps(run))),
+    )
+    learner, metrics = model_round((config, windows, model_key, rate), run.learner)
+    learner, behaviour_metrics = behaviour_round((config, sample_starts(config, run.replay, rng), key, rate), learner)
     learner = average_round(config, learner)
     run.collector.collect(config.collect_decisions, learner.agent, rng, config.exploration_noise)
     if run.replay.rows.terminated.any() and not config.terminates:

@@ -113,10 +113,12 @@ def _trainable(module: Any) -> Any:
 
 
 def _apply(
-    optimiser: optax.GradientTransformation, gradient: Any, state: optax.OptState, module: Any
+    optimiser: optax.GradientTransformation, gradient: Any, state: optax.OptState, module: Any, rate: Array
 ) -> tuple[Any, optax.OptState]:
+    """One step, `rate` times as long as the optimiser's own."""
     with jax.numpy_dtype_promotion("standard"):  # optax raises a float to an integer power
         updates, state = optimiser.update(gradient, state, _trainable(module))
+    updates = jax.tree.map(lambda leaf: rate * leaf, updates)
     return eqx.apply_updates(module, updates), state
 
 
@@ -126,13 +128,15 @@ def _mean(metrics: Metrics) -> Metrics:
 
 
 @eqx.filter_jit(donate="all-except-first")
-def model_round(inputs: tuple[TrainConfig, Window, PRNGKeyArray], state: LearnerState) -> tuple[LearnerState, Metrics]:
+def model_round(
+    inputs: tuple[TrainConfig, Window, PRNGKeyArray, Float[Array, ""]], state: LearnerState
+) -> tuple[LearnerState, Metrics]:
     """One model update per leading row of the windows (leaves `(updates, batch, T, ...)`, raw observations).
 
-    The windows of an ensemble have a further axis `M` in front: every member learns from its own.
-    `state` is donated: its buffers are gone afterwards.
+    The last of the inputs is the learning rate's share, in [0, 1]. The windows of an ensemble have a further axis `M`
+    in front: every member learns from its own. `state` is donated: its buffers are gone afterwards.
     """
-    config, windows, key = inputs
+    config, windows, key, rate = inputs
     optimiser = make_optimisers(config).model
     variances = Variances(config.emission_variance, config.reward_variance, config.transition_variance)
 
@@ -151,7 +155,7 @@ def model_round(inputs: tuple[TrainConfig, Window, PRNGKeyArray], state: Learner
     def update(carry: tuple[Any, optax.OptState], row: tuple[Window, PRNGKeyArray]) -> tuple[Any, Metrics]:
         model, optimiser_state = carry
         (value, metrics), gradient = eqx.filter_value_and_grad(loss, has_aux=True)(model, *row)
-        carry = _apply(optimiser, gradient, optimiser_state, model)
+        carry = _apply(optimiser, gradient, optimiser_state, model, rate)
         metrics = {**metrics, "model/loss": value, "model/grad_norm": optax.tree.norm(gradient)}
         return carry, jax.tree.map(jnp.mean, metrics)
 
@@ -173,16 +177,17 @@ def model_round(inputs: tuple[TrainConfig, Window, PRNGKeyArray], state: Learner
 
 @eqx.filter_jit(donate="all-except-first")
 def behaviour_round(
-    inputs: tuple[TrainConfig, Float[Array, "updates batch S"], PRNGKeyArray],
+    inputs: tuple[TrainConfig, Float[Array, "updates batch S"], PRNGKeyArray, Float[Array, ""]],
     state: LearnerState,
     *,
     critic_only: bool = False,
 ) -> tuple[LearnerState, Metrics]:
     """One policy/critic update per row of observations, the raw start states of its imagined trajectories.
 
-    `state` is donated: its buffers are gone afterwards. With `critic_only`, the policy stays as it is.
+    The last of the inputs is the learning rate's share, in [0, 1]. `state` is donated: its buffers are gone
+    afterwards. With `critic_only`, the policy stays as it is.
     """
-    config, observations, key = inputs
+    config, observations, key, rate = inputs
     optimisers = make_optimisers(config)
     world_model, agent_config = state.agent.world_model, state.agent.config
     settings = ReturnSettings(config.discount, config.td_lambda, config.entropy_weight, config.return_weight)
@@ -220,8 +225,8 @@ def behaviour_round(
             gradient, metrics = gradient_of(parameters, *arguments)
         policy = behaviour.policy
         if not critic_only:
-            policy, policy_state = _apply(optimisers.policy, gradient.policy, policy_state, policy)
-        critic, critic_state = _apply(optimisers.critic, gradient.critic, critic_state, behaviour.critic)
+            policy, policy_state = _apply(optimisers.policy, gradient.policy, policy_state, policy, rate)
+        critic, critic_state = _apply(optimisers.critic, gradient.critic, critic_state, behaviour.critic, rate)
         metrics["policy/grad_norm"] = optax.tree.norm(gradient.policy)
         metrics["critic/grad_norm"] = optax.tree.norm(gradient.critic)
         carry = (Behaviour(policy, critic), _towards(target, critic, config.target_rate), policy_state, critic_state)

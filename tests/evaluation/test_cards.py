@@ -74,7 +74,7 @@ def test_the_cards_command_gives_the_settings_back(trained):
     record = load_agent(trained).metadata
     words = shlex.split(train_command("arrives", record, "cpu"))
     options = {word: words[place + 1] for place, word in enumerate(words) if word.startswith("--")}
-    settings = parse_settings(tuple(word for word in words if "=" in word))
+    settings = parse_settings([[word for word in words if "=" in word]])
     kwargs = json.loads(options["--env-kwargs"])
     again = make_config(
         options["--preset"], env=options["--env"], env_kwargs=kwargs, seed=int(options["--seed"]), **settings

@@ -76,14 +76,14 @@ def test_members_trained_together_equal_each_trained_alone_on_its_windows(infere
     key = jr.key(7)
     learner = init_learner(_copy(agent), config)
     inferences = _copy(learner.inference)
-    together, _ = model_round((config, windows, key), learner)
+    together, _ = model_round((config, windows, key, jnp.ones(())), learner)
     for index in range(2):
         alone = agent.with_members(_member(agent.members, index))
         start = init_learner(alone, config)
         if inferences is not None:
             start = start._replace(inference=jax.tree.map(operator.itemgetter(index), inferences))
         own = jax.tree.map(operator.itemgetter(index), windows)
-        single, _ = model_round((config, own, jr.split(key, 2)[index]), _copy(start))
+        single, _ = model_round((config, own, jr.split(key, 2)[index], jnp.ones(())), _copy(start))
         trained = Model(single.agent.world_model, single.inference)
         stacked = Model(together.agent.members, together.inference)
         _assert_same(trained, jax.tree.map(operator.itemgetter(index), stacked), rtol=2e-4, atol=2e-6)

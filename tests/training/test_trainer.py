@@ -3,16 +3,23 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import equinox as eqx
 import gymnasium as gym
 import jax
 import jax.numpy as jnp
+import jax.random as jr
 import numpy as np
 import probes
 import pytest
 
 from melro_gym import load_agent, train
 from melro_gym.checkpoint import read_arrays
+from melro_gym.evaluation import rollouts
 from melro_gym.training import PRESETS, Callback, TrainConfig, make_config
+from melro_gym.training.model_losses import Window
+from melro_gym.training.run import EnvFacts, blank_agent
+from melro_gym.training.trainer import learning_rate_share
+from melro_gym.training.updates import behaviour_round, init_learner, model_round
 
 probes.register()
 TINY = TrainConfig(
@@ -54,8 +61,9 @@ def _leaves(agent):
 
 
 def test_a_run_resumed_after_every_stop_equals_an_uninterrupted_one(tmp_path):
-    whole = train(TINY, tmp_path / "whole")
-    *_, parts = (train(TINY, tmp_path / "parts", resume=True, callbacks=[StopAtOnce()]) for _ in range(6))
+    config = dataclasses.replace(TINY, final_learning_rate=0.5)
+    whole = train(config, tmp_path / "whole")
+    *_, parts = (train(config, tmp_path / "parts", resume=True, callbacks=[StopAtOnce()]) for _ in range(6))
     for first, second in zip(_leaves(whole), _leaves(parts), strict=True):
         np.testing.assert_array_equal(first, second)
     curves = [(tmp_path / name / "curve.jsonl").read_text().splitlines() for name in ("whole", "parts")]
@@ -123,6 +131,38 @@ def test_exploration_noise_widens_what_is_executed(tmp_path):
     stored, _ = read_arrays(tmp_path / "run" / "state.safetensors")
     collected = stored["replay.std"][config.initial_decisions :]
     assert np.all((collected > 2.0) & (collected < np.hypot(2.0, 0.1) + 1e-6))
+
+
+def test_the_learning_rate_falls_linearly_to_its_final_share():
+    config = dataclasses.replace(TINY, total_env_steps=100, final_learning_rate=0.2)
+    shares = [learning_rate_share(config, steps) for steps in (0, 50, 100, 110)]
+    np.testing.assert_allclose(shares, [1.0, 0.6, 0.2, 0.2])
+
+
+def test_half_the_learning_rate_moves_half_as_far():
+    facts = EnvFacts(1, 1, 1, {})
+    learner = init_learner(blank_agent(TINY, facts), TINY)
+    start = jax.tree.map(np.asarray, eqx.filter(learner.agent, eqx.is_array))
+    rng = np.random.default_rng(0)
+    rows = lambda *shape: jnp.asarray(rng.normal(size=(1, 4, 3, *shape)), jnp.float32)
+    window = Window(rows(1), rows(1), rows(), rows(1), jnp.zeros((1, 4, 3)))
+    for update, rows in ((model_round, window), (behaviour_round, jnp.ones((1, 16, 1)))):
+        whole, half = [], []
+        for rate, moves in ((1.0, whole), (0.5, half)):
+            copy = jax.tree.map(lambda leaf: leaf.copy() if eqx.is_array(leaf) else leaf, learner)
+            after, _ = update((TINY, rows, jr.key(0), jnp.float32(rate)), copy)
+            moves += [np.asarray(b) - a for a, b in zip(jax.tree.leaves(start), _leaves(after.agent), strict=True)]
+        for first, second in zip(whole, half, strict=True):
+            np.testing.assert_allclose(second, first / 2, atol=1e-6)
+        assert sum(bool(np.any(move)) for move in whole) > 4
+
+
+def test_an_episode_without_end_is_refused_with_advice(monkeypatch):
+    monkeypatch.setattr(rollouts, "MAX_DECISIONS", 50)
+    run = lambda length: rollouts.run_episodes(lambda: probes.Chase(length), lambda obs: np.zeros((2, 1)), [0, 1])
+    assert run(50).shape == (2,)
+    with pytest.raises(ValueError, match="max_episode_steps"):
+        run(51)
 
 
 def test_unsuitable_spaces_are_refused_before_anything_is_written(tmp_path):

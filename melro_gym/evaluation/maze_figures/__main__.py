@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import tyro
 
 from melro_gym.checkpoint import load_agent, package_versions
 from melro_gym.commands.display import console, make_progress
-from melro_gym.commands.parsing import parse_settings
+from melro_gym.commands.parsing import Pairs, parse_settings
 from melro_gym.evaluation.figures import save_atomically
 from melro_gym.evaluation.maze_figures import drawing
 from melro_gym.evaluation.maze_figures.records import MazeData, Panel, PlanPanel, load, save
@@ -57,7 +57,7 @@ class Args:
     """Episodes per panel."""
     entropy_weight: tuple[float, ...] = (0.0, 0.03, 0.1, 0.3, 1.0)
     """Entropy weights of the planner; one column each."""
-    set: tuple[str, ...] = field(default_factory=tuple)
+    set: Pairs = ()
     """Other settings of MELROController, as name=value; see PLANNER for the others."""
     states: int = 4
     """States along an episode from which plans are shown."""
@@ -174,13 +174,13 @@ def plan_panels(label: str, agent: Agent, args: Args, chosen: dict[str, Any], ep
     return panels
 
 
-def planner_settings(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """Settings of `MELROController` from `name=value` pairs.
+def planner_settings(groups: Iterable[Iterable[str]]) -> dict[str, Any]:
+    """Settings of `MELROController` from the `name=value` pairs after each `--set`.
 
     Raises:
         ValueError: a name that is none, or that has an option of its own.
     """
-    settings = parse_settings(pairs)
+    settings = parse_settings(groups)
     known = set(inspect.signature(MELROController).parameters) - {"env", "agent", "seed", "entropy_weight"}
     unknown = sorted(set(settings) - known)
     if unknown:
