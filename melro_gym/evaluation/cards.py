@@ -70,19 +70,19 @@ def _play(agent: Agent, method: str, seed: int) -> tuple[Row, dict[str, float]]:
 
 
 def train_command(name: str, record: dict[str, Any], preset: str) -> str:
-    """The command that made an agent: what its settings add to the preset's."""
-    training = {
-        field.name: record["training"][field.name]
-        for field in dataclasses.fields(TrainConfig)
-        if field.name in record["training"]
-    }
+    """The command that made an agent: what its settings add to the preset's.
+
+    Settings that the agent's metadata lack are newer than it and have the values with which nothing changes.
+    """
+    known = {field.name for field in dataclasses.fields(TrainConfig)}
+    training = TrainConfig().to_json() | {key: value for key, value in record["training"].items() if key in known}
     base = make_config(preset, env=training["env"]).to_json()
     own = ("env", "env_kwargs", "seed", "num_envs", "terminates")
     changed = {key: value for key, value in training.items() if key not in own and base[key] != value}
     parts = ["melro-gym", "train", "--env", training["env"], "--preset", preset, "--seed", str(training["seed"])]
     if training["env_kwargs"]:
         parts += ["--env-kwargs", json.dumps(training["env_kwargs"])]
-    if training.get("num_envs", 1) > 1:
+    if training["num_envs"] > 1:
         parts += ["--num-envs", str(training["num_envs"])]
     if changed:
         parts += ["--set", *(f"{key}={json.dumps(value).strip(chr(34))}" for key, value in changed.items())]

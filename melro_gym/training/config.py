@@ -71,6 +71,9 @@ class TrainConfig:
     multi-step prediction."""
     inference_width: int = 24
     """Hidden units of the inference network [rnn_n_hidden]."""
+    emission: str = "fixed"
+    """`fixed`: one variance of the observations given the state for all entries (the paper); `fitted`: each entry's
+    own, from the model's errors, anew in each round and not below `emission_variance`."""
     emission_variance: float = 0.01
     """Variance of the observations given the state, in normalised units (Eq. 4)."""
     reward_variance: float = 0.01
@@ -145,6 +148,8 @@ class TrainConfig:
             raise ValueError("`discount` must be below 1: the critic is scaled by 1 / (1 - discount).")
         if self.inference not in ("none", "rnn"):
             raise ValueError(f"Unknown `inference` {self.inference!r}. Choices: none, rnn.")
+        if self.emission not in ("fixed", "fitted"):
+            raise ValueError(f"Unknown `emission` {self.emission!r}. Choices: fixed, fitted.")
         if self.exploration_noise < 0.0:
             raise ValueError(f"`exploration_noise` must not be negative; got {self.exploration_noise}.")
         if self.entropy_weight < 0.0 or self.conservativity < 0.0:

@@ -26,10 +26,10 @@ class Window(NamedTuple):
 
 
 class Variances(NamedTuple):
-    """Fixed variances of the model's Gaussians, observations in normalised units; arrays or floats."""
+    """Variances of the model's Gaussians, observations in normalised units; arrays or floats."""
 
     emission: Array | float
-    """Of an observation given the state (Eq. 4)."""
+    """Of an observation given the state (Eq. 4): one number, or one per entry `(S,)`."""
     reward: Array | float
     """Of the reward given state and control (Eq. 5)."""
     transition: Array | float
@@ -42,6 +42,23 @@ def regression_loss(world_model: WorldModel, window: Window, variances: Variance
     The first state is the first observation; later states are the transition's means. Constants of the Gaussians are
     left out.
     """
+    squares, reward_errors, ends = _predict(world_model, window)
+    loss = jnp.sum(jnp.mean(squares, 0) / (2.0 * variances.emission))
+    loss += jnp.mean(jnp.square(reward_errors)) / (2.0 * variances.reward) + jnp.mean(ends)
+    return loss, _errors(squares, reward_errors, ends)
+
+
+def fitted_emission(world_model: WorldModel, batch: Window, least: float) -> Float[Array, " S"]:
+    """Each entry's variance that makes a batch of windows most likely: its mean squared prediction error.
+
+    Entries that cannot be predicted, such as contact forces, then weigh little in the losses above. No gradient.
+    """
+    squares = jax.vmap(lambda window: _predict(world_model, window)[0])(batch)
+    return jax.lax.stop_gradient(jnp.maximum(jnp.mean(squares, axis=(0, 1)), least))
+
+
+def _predict(world_model: WorldModel, window: Window) -> tuple[Array, Array, Array]:
+    """Squared errors `(T, S)`, reward errors `(T,)` and continuation losses `(T,)` of the multi-step prediction."""
 
     def step(state: Array, inputs: tuple[Array, Array, Array]) -> tuple[Array, tuple[Array, Array, Array]]:
         control, reward, terminated = inputs
@@ -51,10 +68,7 @@ def regression_loss(world_model: WorldModel, window: Window, variances: Variance
 
     inputs = (window.controls, window.rewards, window.terminated)
     _, (predicted, reward_errors, ends) = jax.lax.scan(step, window.states[0], inputs, unroll=True)
-    squares = jnp.square(predicted - window.next_states)
-    loss = jnp.mean(jnp.sum(squares, -1)) / (2.0 * variances.emission)
-    loss += jnp.mean(jnp.square(reward_errors)) / (2.0 * variances.reward) + jnp.mean(ends)
-    return loss, _errors(squares, reward_errors, ends)
+    return jnp.square(predicted - window.next_states), reward_errors, ends
 
 
 def negative_elbo(
@@ -77,7 +91,7 @@ def negative_elbo(
     ends = jax.vmap(continuation_loss, in_axes=(None, 0, 0, 0))(
         world_model, posterior.states[:-1], window.controls, window.terminated
     )
-    reconstruction = jnp.sum(jnp.square(observations - posterior.states)) / (2.0 * variances.emission)
+    reconstruction = jnp.sum(jnp.sum(jnp.square(observations - posterior.states), 0) / (2.0 * variances.emission))
     likelihood = jnp.sum(jnp.square(reward_errors)) / (2.0 * variances.reward) + jnp.sum(ends)
     first = gaussian_divergence(posterior.mean[0], posterior.std[0], jnp.zeros(()), jnp.ones(()))
     rest = gaussian_divergence(

@@ -23,7 +23,13 @@ _PAPER: dict[str, Any] = {
 """What the three columns of Table 1, and Eq. 6 and 11, have in common."""
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "cpu": {"total_env_steps": 120_000, "entropy_weight": 0.05},
+    "cpu": {
+        "total_env_steps": 120_000,
+        "entropy_weight": 0.05,
+        "learning_rate": 1e-3,
+        "final_learning_rate": 0.1,
+        "average_rate": 0.05,
+    },
     "cpu-franka": {
         "total_env_steps": 60_000,
         "model_updates": 100,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -16,7 +18,7 @@ from melro_gym.models import Agent, Critic, InferenceNetwork, WorldModel
 from melro_gym.models.world_model import control_size
 from melro_gym.training.config import TrainConfig
 from melro_gym.training.losses import Behaviour, ReturnSettings, behaviour_loss, conservative_gradient
-from melro_gym.training.model_losses import Metrics, Variances, Window, negative_elbo, regression_loss
+from melro_gym.training.model_losses import Metrics, Variances, Window, fitted_emission, negative_elbo, regression_loss
 
 
 class Model(NamedTuple):
@@ -138,30 +140,35 @@ def model_round(
     """
     config, windows, key, rate = inputs
     optimiser = make_optimisers(config).model
-    variances = Variances(config.emission_variance, config.reward_variance, config.transition_variance)
 
-    def window_loss(model: Model, window: Window, noise_key: PRNGKeyArray) -> tuple[Array, Metrics]:
+    def window_loss(
+        model: Model, window: Window, noise_key: PRNGKeyArray, variances: Variances
+    ) -> tuple[Array, Metrics]:
         world_model, inference = model
         if inference is None:
             return regression_loss(world_model, window, variances)
         steps, size = window.states.shape
         return negative_elbo(world_model, inference, window, jr.normal(noise_key, (steps + 1, size)), variances)
 
-    def loss(model: Model, batch: Window, noise_key: PRNGKeyArray) -> tuple[Array, Metrics]:
+    def loss(model: Model, batch: Window, noise_key: PRNGKeyArray, variances: Variances) -> tuple[Array, Metrics]:
         keys = jr.split(noise_key, len(batch.rewards))
-        losses, metrics = jax.vmap(window_loss, in_axes=(None, 0, 0))(model, batch, keys)
+        losses, metrics = jax.vmap(window_loss, in_axes=(None, 0, 0, None))(model, batch, keys, variances)
         return jnp.mean(losses), metrics
 
-    def update(carry: tuple[Any, optax.OptState], row: tuple[Window, PRNGKeyArray]) -> tuple[Any, Metrics]:
+    def update(carry: Any, row: tuple[Window, PRNGKeyArray], variances: Variances) -> tuple[Any, Metrics]:
         model, optimiser_state = carry
-        (value, metrics), gradient = eqx.filter_value_and_grad(loss, has_aux=True)(model, *row)
+        (value, metrics), gradient = eqx.filter_value_and_grad(loss, has_aux=True)(model, *row, variances)
         carry = _apply(optimiser, gradient, optimiser_state, model, rate)
         metrics = {**metrics, "model/loss": value, "model/grad_norm": optax.tree.norm(gradient)}
         return carry, jax.tree.map(jnp.mean, metrics)
 
     def learn(model: Model, optimiser_state: optax.OptState, windows: Window, key: PRNGKeyArray) -> Any:
         rows = (windows, jr.split(key, len(windows.rewards)))
-        return jax.lax.scan(update, (model, optimiser_state), rows)
+        emission: Array | float = config.emission_variance
+        if config.emission == "fitted":
+            emission = fitted_emission(model.world_model, jax.tree.map(operator.itemgetter(0), windows), emission)
+        variances = Variances(emission, config.reward_variance, config.transition_variance)
+        return jax.lax.scan(functools.partial(update, variances=variances), (model, optimiser_state), rows)
 
     normalise = state.agent.normaliser
     windows = windows._replace(states=normalise(windows.states), next_states=normalise(windows.next_states))
@@ -173,6 +180,29 @@ def model_round(
     else:
         agent = state.agent.with_members(model.world_model)
     return state._replace(agent=agent, inference=model.inference, model_optimiser=optimiser_state), _mean(metrics)
+
+
+def _behaviour_gradient(
+    config: TrainConfig, agent: Agent
+) -> Callable[[Behaviour, Critic, Array, Array], tuple[Behaviour, Metrics]]:
+    """Gradient of the combined loss (Eq. 14) for states `(batch, S)` and noise `(batch, steps + 1, A)`."""
+    settings = ReturnSettings(config.discount, config.td_lambda, config.entropy_weight, config.return_weight)
+    forms = {"model_input": agent.config.model_input, "paper_index": config.paper_index}
+
+    def loss(parameters: Behaviour, static: Behaviour, target: Critic, states: Array, noise: Array) -> Any:
+        behaviour = eqx.combine(parameters, static)
+        single = lambda start, eps: behaviour_loss(behaviour, target, agent.world_model, start, eps, settings, **forms)
+        losses, metrics = jax.vmap(single)(states, noise)
+        return jnp.mean(losses), jax.tree.map(jnp.mean, metrics)
+
+    def gradient(behaviour: Behaviour, target: Critic, states: Array, noise: Array) -> tuple[Behaviour, Metrics]:
+        parameters, static = eqx.partition(behaviour, eqx.is_inexact_array)
+        of = lambda given: jax.grad(loss, has_aux=True)(given, static, target, states, noise)
+        if config.conservativity > 0.0:
+            return conservative_gradient(of, parameters, config.conservativity)
+        return of(parameters)
+
+    return gradient
 
 
 @eqx.filter_jit(donate="all-except-first")
@@ -189,40 +219,13 @@ def behaviour_round(
     """
     config, observations, key, rate = inputs
     optimisers = make_optimisers(config)
-    world_model, agent_config = state.agent.world_model, state.agent.config
-    settings = ReturnSettings(config.discount, config.td_lambda, config.entropy_weight, config.return_weight)
-    noise_shape = (config.imagined_batch, config.imagined_steps + 1, agent_config.action_size)
-
-    def loss(parameters: Behaviour, static: Behaviour, target: Critic, states: Array, noise: Array) -> Any:
-        behaviour = eqx.combine(parameters, static)
-        single = lambda start, eps: behaviour_loss(
-            behaviour,
-            target,
-            world_model,
-            start,
-            eps,
-            settings,
-            model_input=agent_config.model_input,
-            paper_index=config.paper_index,
-        )
-        losses, metrics = jax.vmap(single)(states, noise)
-        return jnp.mean(losses), jax.tree.map(jnp.mean, metrics)
-
-    def gradient_of(parameters: Behaviour, *args: Any) -> tuple[Behaviour, Metrics]:
-        return jax.grad(loss, has_aux=True)(parameters, *args)
+    gradient_of = _behaviour_gradient(config, state.agent)
+    noise_shape = (config.imagined_batch, config.imagined_steps + 1, state.agent.config.action_size)
 
     def update(carry: Any, inputs: tuple[Array, PRNGKeyArray]) -> tuple[Any, Metrics]:
         behaviour, target, policy_state, critic_state = carry
         states, noise_key = inputs
-        noise = jr.normal(noise_key, noise_shape)
-        parameters, static = eqx.partition(behaviour, eqx.is_inexact_array)
-        arguments = (static, target, states, noise)
-        if config.conservativity > 0.0:
-            gradient, metrics = conservative_gradient(
-                lambda given: gradient_of(given, *arguments), parameters, config.conservativity
-            )
-        else:
-            gradient, metrics = gradient_of(parameters, *arguments)
+        gradient, metrics = gradient_of(behaviour, target, states, jr.normal(noise_key, noise_shape))
         policy = behaviour.policy
         if not critic_only:
             policy, policy_state = _apply(optimisers.policy, gradient.policy, policy_state, policy, rate)

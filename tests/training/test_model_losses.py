@@ -14,6 +14,7 @@ from melro_gym.training.model_losses import (
     Variances,
     Window,
     continuation_loss,
+    fitted_emission,
     gaussian_divergence,
     negative_elbo,
     regression_loss,
@@ -46,6 +47,24 @@ def test_regression_rolls_its_own_predictions_forward():
         squares.append(float(jnp.sum((state - window.next_states[t]) ** 2)))
     assert float(loss) == pytest.approx(np.mean(squares) / 0.02 + np.mean(rewards) / 0.2, rel=1e-4)
     assert float(metrics["model/one_step_error"]) == pytest.approx(np.sqrt(squares[0] / 3), rel=1e-4)
+
+
+def test_fitted_emission_is_each_entrys_mean_squared_error_and_weighs_it():
+    agent, windows = tiny_agent(), [_window(), _window(terminated=True)._replace(rewards=jnp.ones(3))]
+    windows[1] = windows[1]._replace(next_states=windows[1].next_states * jnp.array([[10.0, 1.0, 1.0]]))
+    squares = []
+    for window in windows:
+        state = window.states[0]
+        for t in range(3):
+            state = agent.world_model.step(state, window.controls[t])
+            squares.append(np.square(np.asarray(state - window.next_states[t])))
+    batch = jax.tree.map(lambda *rows: jnp.stack(rows), *windows)
+    expected = np.mean(squares, axis=0)
+    np.testing.assert_allclose(fitted_emission(agent.world_model, batch, 1e-6), expected, rtol=1e-4)
+    np.testing.assert_allclose(fitted_emission(agent.world_model, batch, 2.0), np.maximum(expected, 2.0), rtol=1e-4)
+    weighed, _ = regression_loss(agent.world_model, windows[0], VARIANCES._replace(emission=jnp.asarray(expected)))
+    rewards, _ = regression_loss(agent.world_model, windows[0], VARIANCES._replace(emission=1e12))
+    assert float(weighed - rewards) == pytest.approx(np.mean(np.sum(squares[:3] / (2 * expected), 1)), rel=1e-4)
 
 
 def test_continuation_loss_is_the_cross_entropy():
