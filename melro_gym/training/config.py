@@ -33,6 +33,8 @@ class TrainConfig:
     """[model mlp_n_hidden]"""
     model_depth: int = 2
     """[model mlp_n_layers]"""
+    model_activation: str = "softsign"
+    """`softsign`, `elu`, `silu` or `tanh`"""
     ensemble_size: int = 1
     """World models, each trained on windows of its own; policy and critic learn in the first. Not in the paper."""
     model_gate: bool = True

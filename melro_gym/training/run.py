@@ -107,6 +107,7 @@ def blank_agent(config: TrainConfig, facts: EnvFacts) -> Agent:
         model_input=config.model_input,
         model_width=config.model_width,
         model_depth=config.model_depth,
+        model_activation=config.model_activation,
         model_gate=config.model_gate,
         reward_width=config.reward_width,
         policy_width=config.policy_width,

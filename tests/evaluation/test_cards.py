@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 
 import gymnasium as gym
@@ -11,6 +12,7 @@ import pytest
 from toys import TINY
 
 from melro_gym import load_agent, save_agent
+from melro_gym.checkpoint import shipped_agents
 from melro_gym.commands.parsing import parse_settings
 from melro_gym.evaluation.cards import EPISODES, ship_agent, train_command
 from melro_gym.evaluation.protocol import episode_seeds
@@ -72,11 +74,23 @@ def test_a_card_states_what_was_measured(trained, tmp_path):
 
 def test_the_cards_command_gives_the_settings_back(trained):
     record = load_agent(trained).metadata
-    words = shlex.split(train_command("arrives", record, "cpu"))
+    assert _settings_of(train_command("arrives", record, "cpu")) == record["training"]
+
+
+@pytest.mark.parametrize("name", shipped_agents())
+def test_the_command_on_a_shipped_card_gives_the_agents_settings(name):
+    (command,) = re.findall(r"^    (melro-gym train .*)$", shipped_agents()[name].with_suffix(".md").read_text(), re.M)
+    training = load_agent(name).metadata["training"]
+    training.pop("terminates", None)  # found out by the run
+    given = _settings_of(command)
+    assert {key: given[key] for key in training} == training
+
+
+def _settings_of(command):
+    """All settings of the run that a command starts."""
+    words = shlex.split(command)
     options = {word: words[place + 1] for place, word in enumerate(words) if word.startswith("--")}
     settings = parse_settings([[word for word in words if "=" in word]])
-    kwargs = json.loads(options["--env-kwargs"])
-    again = make_config(
-        options["--preset"], env=options["--env"], env_kwargs=kwargs, seed=int(options["--seed"]), **settings
-    )
-    assert again.to_json() == record["training"]
+    kwargs = json.loads(options.get("--env-kwargs", "{}"))
+    named = {"env": options["--env"], "env_kwargs": kwargs, "seed": int(options["--seed"])}
+    return make_config(options["--preset"], **named, **settings).to_json()
