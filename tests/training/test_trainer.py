@@ -146,11 +146,13 @@ def test_half_the_learning_rate_moves_half_as_far():
     rng = np.random.default_rng(0)
     rows = lambda *shape: jnp.asarray(rng.normal(size=(1, 4, 3, *shape)), jnp.float32)
     window = Window(rows(1), rows(1), rows(), rows(1), jnp.zeros((1, 4, 3)))
-    for update, rows in ((model_round, window), (behaviour_round, jnp.ones((1, 16, 1)))):
+    learn = lambda rate, state: model_round((TINY, window, jr.key(0), rate), state)
+    behave = lambda rate, state: behaviour_round((TINY, jnp.ones((1, 16, 1)), jr.key(0), rate), state)
+    for update in (learn, behave):
         whole, half = [], []
         for rate, moves in ((1.0, whole), (0.5, half)):
             copy = jax.tree.map(lambda leaf: leaf.copy() if eqx.is_array(leaf) else leaf, learner)
-            after, _ = update((TINY, rows, jr.key(0), jnp.float32(rate)), copy)
+            after, _ = update(jnp.float32(rate), copy)
             moves += [np.asarray(b) - a for a, b in zip(jax.tree.leaves(start), _leaves(after.agent), strict=True)]
         for first, second in zip(whole, half, strict=True):
             np.testing.assert_allclose(second, first / 2, atol=1e-6)
