@@ -237,7 +237,7 @@ def main(settings: Settings) -> None:
         cells,
         lambda cell: {"returns": [round(value, 3) for value in play(agent, cell, seeds)]},
         description={
-            "agent": settings.agent,
+            "agent": Path(settings.agent).name,
             "weights": fingerprint(agent),
             "episodes": settings.episodes,
             "seed": settings.seed,

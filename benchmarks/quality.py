@@ -154,7 +154,7 @@ def main(settings: Settings) -> None:
         print(f"{name}{result} ({record['seconds']:.0f} s)", flush=True)
 
     description: dict[str, Any] = {
-        "agent": settings.agent,
+        "agent": Path(settings.agent).name,
         "weights": fingerprint(agent),
         "episodes": settings.episodes,
         "seed": settings.seed,
