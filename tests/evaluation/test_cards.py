@@ -93,4 +93,5 @@ def _settings_of(command):
     settings = parse_settings([[word for word in words if "=" in word]])
     kwargs = json.loads(options.get("--env-kwargs", "{}"))
     named = {"env": options["--env"], "env_kwargs": kwargs, "seed": int(options["--seed"])}
+    named["num_envs"] = int(options.get("--num-envs", 1))
     return make_config(options["--preset"], **named, **settings).to_json()
