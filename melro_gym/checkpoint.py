@@ -18,10 +18,11 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from melro_gym import __version__
 from melro_gym.models import Agent, AgentConfig
 
 FORMAT = "melro_gym agent 1"
-_PACKAGES = ("melro-gym", "gymnasium", "dm-control", "mujoco", "jax", "equinox", "numpy")
+_PACKAGES = ("gymnasium", "dm-control", "mujoco", "jax", "equinox", "numpy")
 
 
 class CheckpointError(ValueError):
@@ -29,14 +30,8 @@ class CheckpointError(ValueError):
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of the packages that an agent's returns depend on."""
-    versions = {}
-    for name in _PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
+    """Versions of this package and of those that an agent's returns depend on."""
+    return {"melro-gym": __version__} | {name: importlib.metadata.version(name) for name in _PACKAGES}
 
 
 def flatten_arrays(tree: Any) -> dict[str, np.ndarray]:

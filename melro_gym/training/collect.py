@@ -34,12 +34,14 @@ class Collector:
         envs: environments with flat Boxes and actions in [-1, 1] that wait for a reset when an episode is over.
         replay: where the rows go.
         seed: the run's.
+        episode_decisions: where episodes are cut that the environment has not ended; 0 cuts none.
     """
 
-    def __init__(self, envs: VectorEnv[Any, Any, Any], replay: Replay, seed: int):
+    def __init__(self, envs: VectorEnv[Any, Any, Any], replay: Replay, seed: int, episode_decisions: int = 0):
         self._envs = envs
         self._replay = replay
         self._seed = seed
+        self._episode_decisions = episode_decisions
         self.episodes = np.full(envs.num_envs, -1)
         """Number of the episode that each environment is in; -1 before the first."""
         self.last_return = float("nan")
@@ -47,6 +49,7 @@ class Collector:
         self.clipped = float("nan")
         """Fraction of the last collection's action entries that lay beyond [-1, 1] before they were clipped."""
         self._returns = np.zeros(envs.num_envs)
+        self._lengths = np.zeros(envs.num_envs, int)
         self._obs = np.zeros((envs.num_envs, *_flat(envs.single_observation_space).shape), np.float32)
 
     def resume(self, episodes: Sequence[int], last_return: float) -> None:
@@ -122,6 +125,7 @@ class Collector:
         obs, _ = self._envs.reset(seed=seeds, options={"reset_mask": rows})
         self._obs = _float32(obs)
         self._returns[rows] = 0.0
+        self._lengths[rows] = 0
 
     def _step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Act in all environments; rewards, whether the episodes terminated, and whether they are over."""
@@ -129,7 +133,8 @@ class Collector:
         obs, reward, terminated, truncated, _ = self._envs.step(actions.astype(dtype, copy=False))
         self._obs = _float32(obs)
         self._returns += reward
-        return reward, terminated, terminated | truncated
+        self._lengths += 1
+        return reward, terminated, terminated | truncated | (self._lengths == self._episode_decisions)
 
     def _check(self, reward: np.ndarray) -> None:
         """Refuse rewards `(B,)` and last observations that are not finite."""

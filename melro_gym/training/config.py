@@ -62,6 +62,9 @@ class TrainConfig:
     """Model updates on the initial data [initial_iter]."""
     collect_decisions: int = 40
     """Decisions between two rounds of updates [n_collect_steps]."""
+    episode_decisions: int = 0
+    """Training episodes are cut after this many decisions, so that the data holds more beginnings; 0 leaves them as
+    long as the environment's. Evaluations are not cut."""
     model_updates: int = 40
     """Model updates per round [model max_iter]."""
     model_batch: int = 64
@@ -152,8 +155,9 @@ class TrainConfig:
             raise ValueError(f"Unknown `inference` {self.inference!r}. Choices: none, rnn.")
         if self.emission not in ("fixed", "fitted"):
             raise ValueError(f"Unknown `emission` {self.emission!r}. Choices: fixed, fitted.")
-        if self.exploration_noise < 0.0:
-            raise ValueError(f"`exploration_noise` must not be negative; got {self.exploration_noise}.")
+        for name in ("exploration_noise", "episode_decisions"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"`{name}` must not be negative; got {getattr(self, name)}.")
         if self.entropy_weight < 0.0 or self.conservativity < 0.0:
             raise ValueError("`entropy_weight` and `conservativity` must not be negative.")
         for name in ("target_rate", "average_rate", "final_learning_rate"):

@@ -132,7 +132,7 @@ Table 1's critic_weight is the reciprocal of `return_weight` and its emission_sc
 
 
 def make_config(preset: str = "cpu", **overrides: Any) -> TrainConfig:
-    """Settings of a preset with some of them replaced.
+    """Settings of a preset with some of them replaced; where a setting is a float, an integer will do.
 
     Raises:
         ValueError: unknown preset or setting; the message names the nearest one.
@@ -145,4 +145,6 @@ def make_config(preset: str = "cpu", **overrides: Any) -> TrainConfig:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ValueError(f"Unknown training setting {name!r}.{hint}")
-    return TrainConfig(**{**PRESETS[preset], **overrides})
+    reals = {item.name for item in fields(TrainConfig) if item.type == "float"}
+    chosen = {name: float(value) if name in reals and type(value) is int else value for name, value in overrides.items()}
+    return TrainConfig(**{**PRESETS[preset], **chosen})

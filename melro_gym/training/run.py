@@ -222,6 +222,6 @@ def restore_run(config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, 
     learner = init_learner(blank_agent(config, facts), config)
     stored = {path.removeprefix("learner"): leaf for path, leaf in arrays.items() if path.startswith("learner")}
     learner = restore_arrays(learner, stored)
-    collector = Collector(envs, replay, config.seed)
+    collector = Collector(envs, replay, config.seed, config.episode_decisions)
     collector.resume(metadata["episodes"], metadata["last_return"])
     return Run(config, facts, replay, collector, learner, metadata["rounds"], metadata["minutes"])

@@ -111,7 +111,7 @@ def train(
 def _start(config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, Any]) -> Run:
     """Initial data of the random policy, normaliser, and the model's first updates (Algorithm 1, lines 2-4)."""
     replay = empty_replay(config, facts)
-    collector = Collector(envs, replay, config.seed)
+    collector = Collector(envs, replay, config.seed, config.episode_decisions)
     rng = np.random.default_rng((config.seed, 2, 0))
     collector.collect(config.initial_decisions, None, rng)
     if config.terminates is None:

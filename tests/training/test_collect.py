@@ -18,13 +18,13 @@ RANDOMISED = ("PendulumSwingup-BallMass-v0", {"randomize": True, "max_episode_st
 CASES = [(varied.ENV_ID, {}), RANDOMISED]
 
 
-def _collector(env_id, kwargs, num_envs=3, mode="sync"):
+def _collector(env_id, kwargs, num_envs=3, mode="sync", episode_decisions=0):
     facts = make_env(env_id, kwargs)
     sizes = [space.shape[0] for space in (facts.observation_space, facts.action_space) if space.shape]
     facts.close()
     replay = Replay(sizes[0], sizes[1], 300, num_envs)
     envs = make_envs(env_id, kwargs, num_envs, mode)
-    return Collector(envs, replay, SEED), replay, envs
+    return Collector(envs, replay, SEED, episode_decisions), replay, envs
 
 
 def _alone(env_id, kwargs, episode, actions):
@@ -74,13 +74,30 @@ def test_windows_cross_neither_episodes_nor_environments():
     }
 
 
+def test_episodes_are_cut_without_being_terminated():
+    collector, replay, envs = _collector(varied.ENV_ID, {}, num_envs=2, episode_decisions=3)
+    collector.collect(24, None, np.random.default_rng(0))
+    envs.close()
+    rows = replay.rows
+    lengths = np.bincount(rows.episode.astype(int))
+    assert lengths.max() == 3
+    cut = [episode for episode, length in enumerate(lengths) if length == 3 and episode not in collector.episodes]
+    assert len(cut) >= 4
+    for episode in cut:
+        mine = rows.episode == episode
+        over = _alone(varied.ENV_ID, {}, episode, rows.action[mine])[-1]
+        np.testing.assert_array_equal(rows.terminated[mine], 0.0)
+        assert not over[:-1].any()
+
+
+@pytest.mark.parametrize("episode_decisions", [0, 2])
 @pytest.mark.parametrize(("env_id", "kwargs"), CASES)
-def test_a_resumed_collection_equals_an_uninterrupted_one(env_id, kwargs):
+def test_a_resumed_collection_equals_an_uninterrupted_one(env_id, kwargs, episode_decisions):
     for first in range(3, 31, 3):
-        whole, expected, envs = _collector(env_id, kwargs)
+        whole, expected, envs = _collector(env_id, kwargs, episode_decisions=episode_decisions)
         rng = np.random.default_rng(first)
         whole.collect(first, None, rng)
-        part, replay, others = _collector(env_id, kwargs)
+        part, replay, others = _collector(env_id, kwargs, episode_decisions=episode_decisions)
         replay.restore(expected.rows)
         part.resume(whole.episodes.tolist(), whole.last_return)
         for collector in (whole, part):

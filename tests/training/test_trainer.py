@@ -159,6 +159,16 @@ def test_half_the_learning_rate_moves_half_as_far():
         assert sum(bool(np.any(move)) for move in whole) > 4
 
 
+def test_a_round_with_fitted_emission_weighs_every_entry_by_its_own_error():
+    config = dataclasses.replace(TINY, emission="fitted", emission_variance=1e-9, reward_variance=1e12)
+    learner = init_learner(blank_agent(config, EnvFacts(3, 1, 1, {})), config)
+    rng = np.random.default_rng(0)
+    rows = lambda *shape: jnp.asarray(rng.normal(size=(1, 4, 3, *shape)), jnp.float32)
+    window = Window(rows(3) * jnp.array([[[[0.1, 1.0, 100.0]]]]), rows(1), rows(), rows(3), jnp.zeros((1, 4, 3)))
+    _, metrics = model_round((config, window, jr.key(0), jnp.zeros(())), learner)
+    assert float(metrics["model/loss"]) == pytest.approx(3 / 2, rel=1e-4)  # each entry's square is its variance
+
+
 def test_an_episode_without_end_is_refused_with_advice(monkeypatch):
     monkeypatch.setattr(rollouts, "MAX_DECISIONS", 50)
     run = lambda length: rollouts.run_episodes(lambda: probes.Chase(length), lambda obs: np.zeros((2, 1)), [0, 1])
@@ -176,6 +186,11 @@ def test_unsuitable_spaces_are_refused_before_anything_is_written(tmp_path):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_can_be_built(preset):
     assert make_config(preset).total_env_steps > 0
+
+
+def test_integers_will_do_for_floats():
+    settings = make_config("cpu", entropy_weight=0, total_env_steps=10).to_json()
+    assert (repr(settings["entropy_weight"]), repr(settings["total_env_steps"])) == ("0.0", "10")
 
 
 def test_unknown_settings_are_refused_with_the_nearest_name():
