@@ -146,5 +146,5 @@ def make_config(preset: str = "cpu", **overrides: Any) -> TrainConfig:
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ValueError(f"Unknown training setting {name!r}.{hint}")
     reals = {item.name for item in fields(TrainConfig) if item.type == "float"}
-    chosen = {name: float(value) if name in reals and type(value) is int else value for name, value in overrides.items()}
-    return TrainConfig(**{**PRESETS[preset], **chosen})
+    exact = lambda name, value: float(value) if name in reals and type(value) is int else value
+    return TrainConfig(**{**PRESETS[preset], **{name: exact(name, value) for name, value in overrides.items()}})
