@@ -35,13 +35,23 @@ class Collector:
         replay: where the rows go.
         seed: the run's.
         episode_decisions: where episodes are cut that the environment has not ended; 0 cuts none.
+        noise_hold: decisions for which each draw of noise, or of the random policy, is kept.
     """
 
-    def __init__(self, envs: VectorEnv[Any, Any, Any], replay: Replay, seed: int, episode_decisions: int = 0):
+    def __init__(
+        self,
+        envs: VectorEnv[Any, Any, Any],
+        replay: Replay,
+        seed: int,
+        *,
+        episode_decisions: int = 0,
+        noise_hold: int = 1,
+    ):
         self._envs = envs
         self._replay = replay
         self._seed = seed
         self._episode_decisions = episode_decisions
+        self._noise_hold = noise_hold
         self.episodes = np.full(envs.num_envs, -1)
         """Number of the episode that each environment is in; -1 before the first."""
         self.last_return = float("nan")
@@ -95,9 +105,18 @@ class Collector:
         if self.episodes[0] < 0:
             self._begin(np.ones(len(self.episodes), bool))
         clipped = []
-        for _ in range(-(-decisions // len(self.episodes))):
-            mean, std = self._propose(agent, rng, exploration_noise)
-            sample = mean + std * rng.standard_normal(mean.shape)
+        shape = (len(self.episodes), *_flat(self._envs.single_action_space).shape)
+        mean = std = noise = np.zeros(shape)
+        for step in range(-(-decisions // len(self.episodes))):
+            draws = step % self._noise_hold == 0
+            if agent is not None:
+                mean, std = map(np.asarray, base_policy(agent, self._obs))
+                std = np.hypot(std, exploration_noise)
+            elif draws:
+                mean, std = rng.uniform(-1.0, 1.0, shape), rng.uniform(0.05, 1.0, shape)
+            if draws:
+                noise = rng.standard_normal(shape)
+            sample = mean + std * noise
             clipped.append(np.mean(np.abs(sample) > 1.0))
             action = np.clip(sample, -1.0, 1.0).astype(np.float32)
             before = self._obs
@@ -145,16 +164,6 @@ class Collector:
                 f"The environment returned a number that is not finite in episode {self.episodes[row]}: "
                 f"reward {reward[row]}, observation {self._obs[row]}."
             )
-
-    def _propose(
-        self, agent: Agent | None, rng: np.random.Generator, exploration_noise: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Means and standard deviations of what is executed, `(B, A)`."""
-        if agent is None:
-            shape = (len(self.episodes), *_flat(self._envs.single_action_space).shape)
-            return rng.uniform(-1.0, 1.0, shape), rng.uniform(0.05, 1.0, shape)
-        mean, std = base_policy(agent, self._obs)
-        return np.asarray(mean), np.hypot(np.asarray(std), exploration_noise)
 
 
 def _float32(obs: np.ndarray) -> np.ndarray:

@@ -89,6 +89,9 @@ class TrainConfig:
     """Whether the model has a continuation head; None decides by whether the random policy's episodes terminate."""
     exploration_noise: float = 0.0
     """Standard deviation of what is added to the actions that collect [policy exploration_noise]."""
+    noise_hold: int = 1
+    """Decisions for which collecting keeps each draw of noise, and of the random policy; more explores more widely
+    where white noise averages out. Drawn anew in each round."""
     critic_warmup: int = 0
     """Critic updates before the policy starts to learn [critic max_iter]."""
     behaviour_updates: int = 100
@@ -138,6 +141,7 @@ class TrainConfig:
             "imagined_batch",
             "imagined_steps",
             "collect_decisions",
+            "noise_hold",
         )
         for name in counts:
             if getattr(self, name) < 1:

@@ -137,6 +137,13 @@ def empty_replay(config: TrainConfig, facts: EnvFacts) -> Replay:
     return Replay(facts.obs_size, facts.action_size, capacity, config.num_envs)
 
 
+def make_collector(config: TrainConfig, envs: VectorEnv[Any, Any, Any], replay: Replay) -> Collector:
+    """What steps the environments as the settings say."""
+    return Collector(
+        envs, replay, config.seed, episode_decisions=config.episode_decisions, noise_hold=config.noise_hold
+    )
+
+
 def round_decisions(config: TrainConfig) -> int:
     """Decisions collected per round over all environments: `collect_decisions`, rounded up to whole steps of all."""
     return -(-config.collect_decisions // config.num_envs) * config.num_envs
@@ -222,6 +229,6 @@ def restore_run(config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, 
     learner = init_learner(blank_agent(config, facts), config)
     stored = {path.removeprefix("learner"): leaf for path, leaf in arrays.items() if path.startswith("learner")}
     learner = restore_arrays(learner, stored)
-    collector = Collector(envs, replay, config.seed, config.episode_decisions)
+    collector = make_collector(config, envs, replay)
     collector.resume(metadata["episodes"], metadata["last_return"])
     return Run(config, facts, replay, collector, learner, metadata["rounds"], metadata["minutes"])

@@ -21,7 +21,7 @@ from melro_gym.envs.boxes import make_env, make_envs
 from melro_gym.evaluation.rollouts import run_episodes
 from melro_gym.models import Agent, Normaliser
 from melro_gym.training.callbacks import Callback, TensorBoard
-from melro_gym.training.collect import Collector, base_policy
+from melro_gym.training.collect import base_policy
 from melro_gym.training.config import TrainConfig
 from melro_gym.training.curve import Curve, score
 from melro_gym.training.model_losses import Window
@@ -38,6 +38,7 @@ from melro_gym.training.run import (
     explain_full_disk,
     find_device,
     has_state,
+    make_collector,
     restore_run,
     save_run,
 )
@@ -111,7 +112,7 @@ def train(
 def _start(config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, Any]) -> Run:
     """Initial data of the random policy, normaliser, and the model's first updates (Algorithm 1, lines 2-4)."""
     replay = empty_replay(config, facts)
-    collector = Collector(envs, replay, config.seed, config.episode_decisions)
+    collector = make_collector(config, envs, replay)
     rng = np.random.default_rng((config.seed, 2, 0))
     collector.collect(config.initial_decisions, None, rng)
     if config.terminates is None:
