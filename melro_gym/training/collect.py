@@ -15,6 +15,9 @@ from gymnasium.vector import VectorEnv
 from melro_gym.models import Agent
 from melro_gym.training.replay import Replay, Transition
 
+_LEAST_STD = 0.05
+"""Smallest standard deviation of random actions."""
+
 
 @eqx.filter_jit
 def base_policy(agent: Agent, obs: jax.Array | np.ndarray) -> tuple[jax.Array, jax.Array]:
@@ -35,7 +38,8 @@ class Collector:
         replay: where the rows go.
         seed: the run's.
         episode_decisions: where episodes are cut that the environment has not ended; 0 cuts none.
-        noise_hold: decisions for which each draw of noise, or of the random policy, is kept.
+        random_share: probability of a block of decisions with a random extreme action instead of the policy's.
+        random_hold: decisions in a block.
     """
 
     def __init__(
@@ -45,13 +49,14 @@ class Collector:
         seed: int,
         *,
         episode_decisions: int = 0,
-        noise_hold: int = 1,
+        random_share: float = 0.0,
+        random_hold: int = 1,
     ):
         self._envs = envs
         self._replay = replay
         self._seed = seed
         self._episode_decisions = episode_decisions
-        self._noise_hold = noise_hold
+        self._random_share, self._random_hold = random_share, random_hold
         self.episodes = np.full(envs.num_envs, -1)
         """Number of the episode that each environment is in; -1 before the first."""
         self.last_return = float("nan")
@@ -106,17 +111,15 @@ class Collector:
             self._begin(np.ones(len(self.episodes), bool))
         clipped = []
         shape = (len(self.episodes), *_flat(self._envs.single_action_space).shape)
-        mean = std = noise = np.zeros(shape)
+        held, extreme = np.zeros((shape[0], 1), bool), np.zeros(shape)
         for step in range(-(-decisions // len(self.episodes))):
-            draws = step % self._noise_hold == 0
-            if agent is not None:
-                mean, std = map(np.asarray, base_policy(agent, self._obs))
-                std = np.hypot(std, exploration_noise)
-            elif draws:
-                mean, std = rng.uniform(-1.0, 1.0, shape), rng.uniform(0.05, 1.0, shape)
-            if draws:
-                noise = rng.standard_normal(shape)
-            sample = mean + std * noise
+            mean, std = self._propose(agent, rng, exploration_noise)
+            if self._random_share > 0.0:
+                if step % self._random_hold == 0:
+                    held = rng.random(held.shape) < self._random_share
+                    extreme = rng.choice([-1.0, 1.0], shape)
+                mean, std = np.where(held, extreme, mean), np.where(held, _LEAST_STD, std)
+            sample = mean + std * rng.standard_normal(shape)
             clipped.append(np.mean(np.abs(sample) > 1.0))
             action = np.clip(sample, -1.0, 1.0).astype(np.float32)
             before = self._obs
@@ -164,6 +167,16 @@ class Collector:
                 f"The environment returned a number that is not finite in episode {self.episodes[row]}: "
                 f"reward {reward[row]}, observation {self._obs[row]}."
             )
+
+    def _propose(
+        self, agent: Agent | None, rng: np.random.Generator, exploration_noise: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Means and standard deviations of the policy or, without an agent, of the random policy, `(B, A)`."""
+        if agent is None:
+            shape = (len(self.episodes), *_flat(self._envs.single_action_space).shape)
+            return rng.uniform(-1.0, 1.0, shape), rng.uniform(_LEAST_STD, 1.0, shape)
+        mean, std = base_policy(agent, self._obs)
+        return np.asarray(mean), np.hypot(np.asarray(std), exploration_noise)
 
 
 def _float32(obs: np.ndarray) -> np.ndarray:

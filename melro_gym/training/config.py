@@ -89,9 +89,11 @@ class TrainConfig:
     """Whether the model has a continuation head; None decides by whether the random policy's episodes terminate."""
     exploration_noise: float = 0.0
     """Standard deviation of what is added to the actions that collect [policy exploration_noise]."""
-    noise_hold: int = 1
-    """Decisions for which collecting keeps each draw of noise, and of the random policy; more explores more widely
-    where white noise averages out. Drawn anew in each round."""
+    random_share: float = 0.0
+    """Share of the collected blocks of `random_hold` decisions in which a random corner of the action space is
+    executed instead of the policy (as in epsilon-z-greedy exploration, Dabney et al. 2021). Not in the paper."""
+    random_hold: int = 6
+    """Decisions for which a random action is held; blocks start anew in each round."""
     critic_warmup: int = 0
     """Critic updates before the policy starts to learn [critic max_iter]."""
     behaviour_updates: int = 100
@@ -141,7 +143,7 @@ class TrainConfig:
             "imagined_batch",
             "imagined_steps",
             "collect_decisions",
-            "noise_hold",
+            "random_hold",
         )
         for name in counts:
             if getattr(self, name) < 1:
@@ -150,7 +152,7 @@ class TrainConfig:
             raise ValueError(f"`vectorization` must be 'sync' or 'async'; got {self.vectorization!r}.")
         if self.initial_decisions < self.model_window:
             raise ValueError(f"`initial_decisions` must be at least `model_window`; got {self.initial_decisions}.")
-        for name in ("discount", "td_lambda"):
+        for name in ("discount", "td_lambda", "random_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"`{name}` must lie in [0, 1]; got {getattr(self, name)}.")
         if self.discount == 1.0:

@@ -140,7 +140,12 @@ def empty_replay(config: TrainConfig, facts: EnvFacts) -> Replay:
 def make_collector(config: TrainConfig, envs: VectorEnv[Any, Any, Any], replay: Replay) -> Collector:
     """What steps the environments as the settings say."""
     return Collector(
-        envs, replay, config.seed, episode_decisions=config.episode_decisions, noise_hold=config.noise_hold
+        envs,
+        replay,
+        config.seed,
+        episode_decisions=config.episode_decisions,
+        random_share=config.random_share,
+        random_hold=config.random_hold,
     )
 
 

@@ -172,7 +172,7 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
             proposal: with `warm_start="action"`, the proposed action.
         """
         error = self._decider.model_error([observation])
-        if proposal is None:
+        if proposal is None and self._decider.options.warm_start == "action":
             proposal = self._decider.to_env(np.zeros(self.agent.config.action_size))
         decision = self._decider.decide([observation], [proposal], _ALL, self.config)
         report = {**decision.report, "model_error": error}

@@ -127,7 +127,7 @@ class Decider:
         obs = self._read_quietly(observations)[0]
         with np.errstate(all="ignore"):
             error = (obs - self._mean) / self._std - self._predicted
-            return np.sqrt(np.mean(np.square(error, dtype=np.float64), axis=1))
+            return np.sqrt(np.square(error, dtype=np.float64).sum(axis=1) / len(self._mean))
 
     def overrule(self, actions: np.ndarray, *, decided: bool) -> None:
         """Put other actions in place of the last given ones, or (`decided=False`) behind them."""
@@ -157,11 +157,11 @@ class Decider:
     def to_env(self, actions: Any) -> np.ndarray:
         """Normalised actions in the units of the environment's Box, never outside it."""
         scaled = self._middle + self._half * np.asarray(actions, np.float64)
-        return np.clip(scaled, self._box.low, self._box.high).astype(self._box.dtype)
+        return np.minimum(np.maximum(scaled, self._box.low), self._box.high).astype(self._box.dtype)
 
     def _normalised(self, actions: np.ndarray) -> np.ndarray:
         half = np.where(self._half > 0.0, self._half, 1.0)
-        return np.clip((actions - self._middle) / half, -1.0, 1.0).astype(np.float32)
+        return np.minimum(np.maximum((actions - self._middle) / half, -1.0), 1.0).astype(np.float32)
 
     def _read_quietly(self, observations: Any) -> tuple[np.ndarray, dict[int, str]]:
         """Rows as float32, zeros where they cannot be used, and what is wrong with those."""

@@ -34,7 +34,7 @@ def decision_report(
         for name, rows in report.items():
             report[name] = np.where(failed[:, None] if rows.ndim == 2 else failed, np.nan, rows)
         report["mean"] = np.where(failed[:, None], executed, mean)
-    report["clipped_fraction"] = np.mean(np.abs(executed) >= 1.0 - 1e-6, axis=1)
+    report["clipped_fraction"] = np.sum(np.abs(executed) >= 1.0 - 1e-6, axis=1) / executed.shape[1]
     report["guarded"] = result.guarded
     report["entropy_weight"] = np.full(len(mean), np.asarray(config.entropy_weight))
     report["deterministic"] = np.full(len(mean), config.deterministic)

@@ -6,7 +6,6 @@ import numpy as np
 import probes
 import pytest
 import varied
-from toys import tiny_agent
 
 from melro_gym.envs.boxes import make_env, make_envs
 from melro_gym.training.collect import Collector
@@ -19,13 +18,13 @@ RANDOMISED = ("PendulumSwingup-BallMass-v0", {"randomize": True, "max_episode_st
 CASES = [(varied.ENV_ID, {}), RANDOMISED]
 
 
-def _collector(env_id, kwargs, num_envs=3, mode="sync", episode_decisions=0, noise_hold=1):
+def _collector(env_id, kwargs, num_envs=3, mode="sync", **settings):
     facts = make_env(env_id, kwargs)
     sizes = [space.shape[0] for space in (facts.observation_space, facts.action_space) if space.shape]
     facts.close()
     replay = Replay(sizes[0], sizes[1], 300, num_envs)
     envs = make_envs(env_id, kwargs, num_envs, mode)
-    return Collector(envs, replay, SEED, episode_decisions=episode_decisions, noise_hold=noise_hold), replay, envs
+    return Collector(envs, replay, SEED, **settings), replay, envs
 
 
 def _alone(env_id, kwargs, episode, actions):
@@ -91,22 +90,20 @@ def test_episodes_are_cut_without_being_terminated():
         assert not over[:-1].any()
 
 
-def test_noise_and_the_random_policy_are_held():
-    collector, replay, envs = _collector(varied.ENV_ID, {}, num_envs=2, noise_hold=3)
-    collector.collect(16, None, np.random.default_rng(0))  # eight steps of both
-    agent = tiny_agent(obs_size=2, action_size=1)
-    collector.collect(16, agent, np.random.default_rng(0), exploration_noise=0.01)
+def test_blocks_of_random_extremes_are_held_and_take_their_share():
+    collector, replay, envs = _collector(varied.ENV_ID, {}, num_envs=2, random_share=0.5, random_hold=3)
+    collector.collect(240, None, np.random.default_rng(0))
     envs.close()
-    rows = replay.rows
-    noise = ((rows.action - rows.mean) / rows.std).reshape(2, 8, 2)
-    clipped = (np.abs(rows.action) == 1.0).reshape(2, 8, 2)
-    starts = np.arange(8) // 3 * 3
-    kept = ~clipped & ~clipped[:, starts]
-    np.testing.assert_allclose(noise[kept], noise[:, starts][kept], atol=1e-4)
-    assert kept.sum() > 16
-    random = rows.mean.reshape(2, 8, 2)[0]
-    np.testing.assert_array_equal(random, random[starts])
-    assert len(np.unique(random)) == 6
+    means = replay.rows.mean.reshape(120, 2)
+    extreme = np.abs(means) == 1.0
+    assert extreme.mean() == pytest.approx(0.5, abs=0.2)
+    blocks = means.reshape(40, 3, 2)
+    whole = extreme.reshape(40, 3, 2)
+    np.testing.assert_array_equal(whole.all(axis=1), whole.any(axis=1))
+    np.testing.assert_array_equal(blocks.min(axis=1)[whole[:, 0]], blocks.max(axis=1)[whole[:, 0]])
+    assert set(np.unique(means[extreme])) == {-1.0, 1.0}
+    far = np.abs(replay.rows.action.reshape(120, 2) - means)[extreme]
+    assert 0.0 < far.max() < 0.3
 
 
 @pytest.mark.parametrize("episode_decisions", [0, 2])
