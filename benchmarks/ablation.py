@@ -79,7 +79,7 @@ TASKS: dict[str, Task] = {
         3,
     ),
     "walker-walk": Task(
-        {"env": "WalkerWalk-v0", "total_env_steps": 40_000},
+        {"env": "WalkerWalk-v0", "total_env_steps": 30_000, "eval_every": 5_000},
         tuple(("WalkerWalk-DisabledJoint-v0", {"joint": joint}) for joint in _JOINTS),
         (
             "default",

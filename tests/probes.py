@@ -5,6 +5,30 @@ from __future__ import annotations
 import gymnasium as gym
 import numpy as np
 
+from melro_gym.training import TrainConfig
+
+TINY_RUN = TrainConfig(
+    env="probe/Chase-v0",
+    total_env_steps=60,
+    model_width=32,
+    reward_width=32,
+    policy_width=16,
+    critic_width=32,
+    initial_decisions=40,
+    initial_model_updates=20,
+    collect_decisions=10,
+    model_updates=10,
+    model_batch=16,
+    behaviour_updates=10,
+    imagined_batch=16,
+    imagined_steps=3,
+    discount=0.9,
+    learning_rate=3e-3,
+    eval_every=20,
+    eval_episodes=3,
+)
+"""A training that takes seconds."""
+
 
 class Chase(gym.Env):
     """`s' = clip(s + a / 2)`, reward `1 - |s'|`: the best policy goes to 0 and stays; a random one does not."""

@@ -22,27 +22,7 @@ from melro_gym.training.model_losses import Window
 from melro_gym.training.updates import Model, init_learner, model_round
 
 probes.register()
-RUN = TrainConfig(
-    env="probe/Chase-v0",
-    total_env_steps=40,
-    ensemble_size=3,
-    model_width=32,
-    reward_width=32,
-    policy_width=16,
-    critic_width=32,
-    initial_decisions=40,
-    initial_model_updates=20,
-    collect_decisions=10,
-    model_updates=10,
-    model_batch=16,
-    behaviour_updates=5,
-    imagined_batch=8,
-    imagined_steps=3,
-    discount=0.9,
-    learning_rate=3e-3,
-    eval_every=20,
-    eval_episodes=2,
-)
+RUN = dataclasses.replace(probes.TINY_RUN, total_env_steps=40, ensemble_size=3)
 
 
 class StopAtOnce(Callback):

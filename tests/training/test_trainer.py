@@ -22,26 +22,7 @@ from melro_gym.training.trainer import learning_rate_share
 from melro_gym.training.updates import behaviour_round, init_learner, model_round
 
 probes.register()
-TINY = TrainConfig(
-    env="probe/Chase-v0",
-    total_env_steps=60,
-    model_width=32,
-    reward_width=32,
-    policy_width=16,
-    critic_width=32,
-    initial_decisions=40,
-    initial_model_updates=20,
-    collect_decisions=10,
-    model_updates=10,
-    model_batch=16,
-    behaviour_updates=10,
-    imagined_batch=16,
-    imagined_steps=3,
-    discount=0.9,
-    learning_rate=3e-3,
-    eval_every=20,
-    eval_episodes=3,
-)
+TINY = probes.TINY_RUN
 
 
 TIMES = ("minutes", "minutes_left", "updates_per_second")
