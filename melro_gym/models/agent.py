@@ -40,6 +40,9 @@ class AgentConfig:
     critic_depth: int = 2
     critic_activation: str = "softsign"
     critic_scale: float = 1.0
+    """What the critic's output is multiplied by."""
+    reward_scale: float = 1.0
+    """What the reward head's output is multiplied by."""
     min_std: float = 0.05
     max_std: float = 1.0
     terminates: bool = False
@@ -102,6 +105,7 @@ class Agent(eqx.Module):
             activation=config.model_activation,
             terminates=config.terminates,
             gate=config.model_gate,
+            reward_scale=config.reward_scale,
         )
         self.world_model = make_world_model(key=model_key)
         member_keys = jr.split(jr.fold_in(model_key, 1), config.ensemble_size - 1)

@@ -33,6 +33,8 @@ class WorldModel(eqx.Module):
     reward_head: MLP
     continuation_head: MLP | None
     gate: bool = eqx.field(static=True)
+    reward_scale: float = eqx.field(static=True)
+    """What the reward head's output is multiplied by."""
 
     def __init__(
         self,
@@ -45,6 +47,7 @@ class WorldModel(eqx.Module):
         activation: str = "softsign",
         terminates: bool = False,
         gate: bool = True,
+        reward_scale: float = 1.0,
         key: PRNGKeyArray,
     ):
         transition_key, reward_key = jr.split(key)
@@ -52,7 +55,7 @@ class WorldModel(eqx.Module):
         outputs = 2 * obs_size if gate else obs_size
         self.transition = MLP(inputs, outputs, width, depth, activation=activation, key=transition_key)
         self.reward_head = MLP(inputs, 1, reward_width, depth, activation=activation, key=reward_key)
-        self.continuation_head, self.gate = None, gate
+        self.continuation_head, self.gate, self.reward_scale = None, gate, reward_scale
         if terminates:
             head_key = jr.fold_in(reward_key, 1)
             self.continuation_head = MLP(inputs, 1, reward_width, depth, activation=activation, key=head_key)
@@ -68,7 +71,7 @@ class WorldModel(eqx.Module):
 
     def reward(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
         """Mean of the reward of one environment step (Eq. 5)."""
-        return self.reward_head(jnp.concatenate([state, control]))[0]
+        return self.reward_scale * self.reward_head(jnp.concatenate([state, control]))[0]
 
     def continuation_logit(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
         """Log-odds that the episode goes on after this step.

@@ -41,6 +41,9 @@ class TrainConfig:
     """Whether the transition is gated between the state and an update (Eq. 7-8)."""
     reward_width: int = 128
     """Hidden units of the reward head."""
+    reward_scale: float = 1.0
+    """Size of a reward that matters: reward head and critic, whose errors are some share of it, are multiplied by
+    it."""
     policy_width: int = 64
     """[policy n_hidden]"""
     policy_depth: int = 2
@@ -166,6 +169,8 @@ class TrainConfig:
                 raise ValueError(f"`{name}` must not be negative; got {getattr(self, name)}.")
         if self.entropy_weight < 0.0 or self.conservativity < 0.0:
             raise ValueError("`entropy_weight` and `conservativity` must not be negative.")
+        if not self.reward_scale > 0.0:
+            raise ValueError(f"`reward_scale` must be positive; got {self.reward_scale}.")
         for name in ("target_rate", "average_rate", "final_learning_rate"):
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise ValueError(f"`{name}` must lie in (0, 1]; got {getattr(self, name)}.")

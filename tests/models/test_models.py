@@ -7,9 +7,9 @@ import jax.random as jr
 import numpy as np
 import pytest
 from scipy import stats
-from toys import tiny_agent
+from toys import TINY, tiny_agent
 
-from melro_gym.models import MLP, ActionDistribution, AgentConfig, WorldModel
+from melro_gym.models import MLP, ActionDistribution, Agent, AgentConfig, WorldModel
 
 
 def _numpy_mlp(net, x):
@@ -94,3 +94,13 @@ def test_wrong_sizes_and_names_are_refused(key, wrong, message):
 
     with pytest.raises(ValueError, match=message):
         Agent(AgentConfig(3, 2, **wrong), key=key)
+
+
+def test_reward_head_and_critic_are_multiplied_by_their_scales(key):
+    agent = Agent(AgentConfig(3, 2, critic_scale=4.0, reward_scale=0.02, **TINY), key=key)
+    state, control = np.array([0.3, -1.0, 2.0], np.float32), np.array([0.5, -0.5], np.float32)
+    inputs, world_model, critic = np.concatenate([state, control]), agent.world_model, agent.critic
+    expected = {4.0: (critic.net, critic), 0.02: (world_model.reward_head, world_model.reward)}
+    for scale, (net, output) in expected.items():
+        value = float(output(jnp.asarray(state), jnp.asarray(control)))
+        assert value == pytest.approx(scale * _numpy_mlp(net, inputs)[0], rel=1e-4)

@@ -150,6 +150,11 @@ def test_a_round_with_fitted_emission_weighs_every_entry_by_its_own_error():
     assert float(metrics["model/loss"]) == pytest.approx(3 / 2, rel=1e-4)  # each entry's square is its variance
 
 
+def test_the_reward_scale_is_that_of_rewards_and_of_their_discounted_sum():
+    config = blank_agent(dataclasses.replace(TINY, reward_scale=0.5, discount=0.9), EnvFacts(1, 1, 1, {})).config
+    assert (config.reward_scale, config.critic_scale) == (0.5, pytest.approx(5.0))
+
+
 def test_an_episode_without_end_is_refused_with_advice(monkeypatch):
     monkeypatch.setattr(rollouts, "MAX_DECISIONS", 50)
     run = lambda length: rollouts.run_episodes(lambda: probes.Chase(length), lambda obs: np.zeros((2, 1)), [0, 1])
