@@ -80,7 +80,7 @@ TASKS: dict[str, Task] = {
     ),
     "walker-walk": Task(
         {"env": "WalkerWalk-v0", "total_env_steps": 30_000, "eval_every": 5_000},
-        tuple(("WalkerWalk-DisabledJoint-v0", {"joint": joint}) for joint in _JOINTS),
+        tuple(("WalkerWalk-DisabledJoint-v0", {"joint": joint, "randomize": False}) for joint in _JOINTS),
         (
             "default",
             "models take (mu, sigma)",

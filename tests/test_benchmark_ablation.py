@@ -6,6 +6,7 @@ import probes
 import pytest
 
 from benchmarks import ablation
+from melro_gym.envs.boxes import make_env
 
 probes.register()
 TINY = {
@@ -51,3 +52,9 @@ def test_runs_are_trained_scored_and_kept(tmp_path, tiny_task, capsys, monkeypat
 def test_unknown_names_are_refused_with_the_choices(arguments, tmp_path):
     with pytest.raises(SystemExit, match="Choices"):
         ablation.main(ablation.Settings(**arguments, runs=tmp_path, out=tmp_path))
+
+
+@pytest.mark.parametrize("task", ablation.TASKS)
+def test_the_environments_of_every_task_can_be_made(task):
+    for env_id, kwargs in ablation.TASKS[task].perturbed:
+        make_env(env_id, kwargs).close()
