@@ -79,7 +79,12 @@ TASKS: dict[str, Task] = {
         3,
     ),
     "walker-walk": Task(
-        {"env": "WalkerWalk-v0", "total_env_steps": 30_000, "eval_every": 5_000},
+        {
+            "env": "WalkerWalk-v0",
+            "total_env_steps": 30_000,
+            "final_learning_rate": 1.0,  # the beginning of a long run
+            "eval_every": 5_000,
+        },
         tuple(("WalkerWalk-DisabledJoint-v0", {"joint": joint, "randomize": False}) for joint in _JOINTS),
         (
             "default",
