@@ -81,7 +81,7 @@ TASKS: dict[str, Task] = {
     "walker-walk": Task(
         {
             "env": "WalkerWalk-v0",
-            "total_env_steps": 30_000,
+            "total_env_steps": 25_000,
             "final_learning_rate": 1.0,  # the beginning of a long run
             "eval_every": 5_000,
         },
@@ -212,6 +212,7 @@ def main(settings: Settings) -> None:
         cells,
         run_cell,
         description={"settings": base.to_json(), "episodes": settings.episodes},
+        complete=lambda found: found | {"settings": TrainConfig().to_json() | found["settings"]},
         on_cell=lambda name, record: print(f"{name}: {record['returns'][-1]:.0f} ({record['seconds']:.0f} s)"),
     )
     groups = by_variant(records, variants, seeds)

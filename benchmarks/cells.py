@@ -19,6 +19,7 @@ def run_cells(
     run_cell: Callable[[Cell], Record],
     *,
     description: Record,
+    complete: Callable[[Record], Record] = lambda found: found,
     on_cell: Callable[[str, Record], None] = lambda name, record: None,
 ) -> dict[str, Record]:
     """Run the cells that the file does not hold yet, and return all named ones in their order.
@@ -31,6 +32,7 @@ def run_cells(
         cells: what `run_cell` needs, by the name under which its record is kept.
         run_cell: returns a record of JSON values.
         description: JSON values that all records depend on, such as the agent and the number of episodes.
+        complete: adds to the description found in the file what an earlier version did not know.
         on_cell: called with each name and record, old or new.
 
     Raises:
@@ -40,6 +42,7 @@ def run_cells(
     content: dict[str, Any] = {"description": description, "cells": {}}
     if target.exists():
         content = json.loads(target.read_text())
+        content["description"] = complete(content["description"])
         _require_same(content["description"], json.loads(json.dumps(description)), target)
     for name, cell in cells.items():
         if name not in content["cells"]:

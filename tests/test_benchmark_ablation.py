@@ -46,6 +46,11 @@ def test_runs_are_trained_scored_and_kept(tmp_path, tiny_task, capsys, monkeypat
 
     monkeypatch.setattr(ablation, "run_cell", lambda cell: pytest.fail("a finished run was made again"))
     ablation.main(settings)
+    path = tmp_path / "out" / "ablation-tiny.json"
+    older = json.loads(path.read_text())
+    del older["description"]["settings"]["reward_scale"]  # a setting that came later
+    path.write_text(json.dumps(older))
+    ablation.main(settings)
 
 
 @pytest.mark.parametrize("arguments", [{"task": "walker-wlak"}, {"only": ("no entropie",)}])
