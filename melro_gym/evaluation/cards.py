@@ -100,6 +100,7 @@ def _card(
 ) -> str:
     result = record["result"]
     training = record["training"]
+    kwargs = f" with `{json.dumps(record['env_kwargs'])}`" if record["env_kwargs"] else ""
     versions = ", ".join(f"{package} {version}" for package, version in package_versions().items())
     parts = [
         f"# {name}",
@@ -112,7 +113,7 @@ def _card(
         f" {result['minutes']:.0f} minutes of training. Entropy weight {training['entropy_weight']},"
         f" models see the {training['model_input']}.",
         "",
-        f"Returns on `{record['env']}`, mean of {EPISODES} episodes with 95 % interval:",
+        f"Returns on `{record['env']}`{kwargs}, mean of {EPISODES} episodes with 95 % interval:",
         "",
         *(f"* {row.method}: {row.mean:.4g} [{row.ci95[0]:.4g}, {row.ci95[1]:.4g}]" for row in rows),
         *(f"* {ENDS[key]}: {value:.3f}" for key, value in ends.items()),

@@ -31,13 +31,17 @@ PRESETS: dict[str, dict[str, Any]] = {
         "average_rate": 0.05,
     },
     "cpu-franka": {
-        "total_env_steps": 60_000,
+        "total_env_steps": 50_000,
+        "learning_rate": 1e-3,
+        "final_learning_rate": 0.03,
+        "average_rate": 0.05,
+        "model_activation": "silu",
         "model_updates": 100,
         "reward_width": 256,
         "behaviour_updates": 60,
-        "discount": 0.95,
-        "entropy_weight": 0.0001,
-        "average_rate": 0.05,
+        "discount": 0.9,
+        "entropy_weight": 2e-5,
+        "eval_every": 5_000,
     },
     "paper-maze": _PAPER
     | {

@@ -68,6 +68,7 @@ def test_a_card_states_what_was_measured(trained, tmp_path):
     if agent.metadata["action_mode"] == "mean":
         assert f"fraction that ends at the goal: {np.mean(near):.3f}" in card
     assert "taken from `best.safetensors`" in card
+    assert 'Returns on `probe/Arrives-v0` with `{"length": 6}`, mean of 50' in card
     assert "| 40 | -1.25 | -2.5 | 0.50 |" in card
     assert {path.name for path in target.parent.iterdir()} == {"arrives.safetensors", "arrives.md"}
 
