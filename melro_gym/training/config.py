@@ -42,8 +42,7 @@ class TrainConfig:
     reward_width: int = 128
     """Hidden units of the reward head."""
     reward_scale: float = 1.0
-    """Size of a reward that matters: reward head and critic, whose errors are some share of it, are multiplied by
-    it."""
+    """Size of a reward that matters; reward head and critic are multiplied by it."""
     policy_width: int = 64
     """[policy n_hidden]"""
     policy_depth: int = 2
