@@ -20,6 +20,9 @@ class TrainConfig:
     """Keyword arguments of the environment."""
     seed: int = 0
     """Seeds networks, environment and sampling."""
+    start_from: str = ""
+    """Agent (a file, or the name of a shipped one) whose networks and normaliser training starts from, and whose policy
+    takes the random one's place in collecting the first data; empty starts from untrained networks."""
     total_env_steps: int = 100_000
     """Stop after this many environment steps [max_env_steps]."""
     num_envs: int = 1

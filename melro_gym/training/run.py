@@ -131,6 +131,19 @@ def blank_agent(config: TrainConfig, facts: EnvFacts) -> Agent:
     return Agent(agent_config, record=record, key=jr.key(config.seed))
 
 
+def adopt(blank: Agent, former: Agent, name: str) -> Agent:
+    """The networks and normaliser of `former` with the metadata of `blank`.
+
+    Raises:
+        ValueError: their sizes or forms differ; the message names them.
+    """
+    wanted, there = blank.config.to_json(), former.config.to_json()
+    differ = [f"{field} {there[field]} (wanted: {wanted[field]})" for field in wanted if wanted[field] != there[field]]
+    if differ:
+        raise ValueError(f"Training cannot start from the agent {name!r}; it has {', '.join(differ)}.")
+    return jax.tree.unflatten(jax.tree.structure(blank), jax.tree.leaves(former))
+
+
 def empty_replay(config: TrainConfig, facts: EnvFacts) -> Replay:
     """A buffer for every decision of the run."""
     rounds = -(-config.total_env_steps // (round_decisions(config) * facts.action_repeat))

@@ -16,7 +16,7 @@ import jax.random as jr
 import numpy as np
 from gymnasium.vector import VectorEnv
 
-from melro_gym.checkpoint import save_agent
+from melro_gym.checkpoint import load_agent, save_agent
 from melro_gym.envs.boxes import make_env, make_envs
 from melro_gym.evaluation.rollouts import run_episodes
 from melro_gym.models import Agent, Normaliser
@@ -30,6 +30,7 @@ from melro_gym.training.replay import Replay, Transition
 from melro_gym.training.run import (
     EnvFacts,
     Run,
+    adopt,
     blank_agent,
     claim_folder,
     empty_replay,
@@ -110,17 +111,23 @@ def train(
 
 
 def _start(config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, Any]) -> Run:
-    """Initial data of the random policy, normaliser, and the model's first updates (Algorithm 1, lines 2-4)."""
+    """Initial data, normaliser, and the model's first updates (Algorithm 1, lines 2-4)."""
     replay = empty_replay(config, facts)
     collector = make_collector(config, envs, replay)
     rng = np.random.default_rng((config.seed, 2, 0))
-    collector.collect(config.initial_decisions, None, rng)
-    if config.terminates is None:
-        config = dataclasses.replace(config, terminates=bool(replay.rows.terminated.any()))
-    obs = replay.rows.obs
-    agent = blank_agent(config, facts)
-    normaliser = Normaliser(jnp.asarray(obs.mean(0)), jnp.asarray(np.maximum(obs.std(0), _MIN_STD)))
-    agent = eqx.tree_at(lambda tree: tree.normaliser, agent, normaliser)
+    if config.start_from:
+        former = load_agent(config.start_from)
+        if config.terminates is None:
+            config = dataclasses.replace(config, terminates=former.config.terminates)
+        agent = adopt(blank_agent(config, facts), former, config.start_from)
+        collector.collect(config.initial_decisions, agent, rng, config.exploration_noise)
+    else:
+        collector.collect(config.initial_decisions, None, rng)
+        if config.terminates is None:
+            config = dataclasses.replace(config, terminates=bool(replay.rows.terminated.any()))
+        obs = replay.rows.obs
+        normaliser = Normaliser(jnp.asarray(obs.mean(0)), jnp.asarray(np.maximum(obs.std(0), _MIN_STD)))
+        agent = eqx.tree_at(lambda tree: tree.normaliser, blank_agent(config, facts), normaliser)
     learner = init_learner(agent, config)
     key, rate = jr.fold_in(jr.key(config.seed), _INITIAL_STREAM), jnp.ones(())
     model_rounds = -(-config.initial_model_updates // config.model_updates)

@@ -79,6 +79,20 @@ def test_resuming_with_other_settings_names_them(tmp_path):
         train(dataclasses.replace(config, total_env_steps=5), tmp_path / "run", resume=True)
 
 
+def test_a_run_that_starts_from_an_agent_goes_on_with_its_networks_and_policy(tmp_path):
+    config = dataclasses.replace(TINY, total_env_steps=20)
+    former = train(config, tmp_path / "former")
+    started = dataclasses.replace(config, start_from=str(tmp_path / "former" / "last.safetensors"), seed=1)
+    latter = train(dataclasses.replace(started, learning_rate=0.0), tmp_path / "latter")
+    for first, second in zip(_leaves(former), _leaves(latter), strict=True):
+        np.testing.assert_array_equal(first, second)
+    rows, _ = read_arrays(tmp_path / "latter" / "state.safetensors")
+    policy = jax.vmap(former)(rows["replay.obs"])
+    np.testing.assert_allclose(rows["replay.mean"], policy.mean, atol=1e-6)
+    with pytest.raises(ValueError, match=r"policy_width 16 \(wanted: 8\)"):
+        train(dataclasses.replace(started, policy_width=8), tmp_path / "other")
+
+
 def test_an_environment_that_returns_nan_stops_training_and_keeps_the_state(tmp_path):
     config = dataclasses.replace(TINY, env="probe/Broken-v0", initial_decisions=10, total_env_steps=40)
     with pytest.raises(ValueError, match="not finite"):
