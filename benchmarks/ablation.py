@@ -31,6 +31,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no gate": {"model_gate": False},
     "no entropy": {"entropy_weight": 0.0},
     "entropy weight / 5": {"entropy_weight": 0.01},
+    "entropy weight rises": {"entropy_rise": 0.5},
+    "reward of the next state": {"reward_input": "next_state"},
     "gradient-norm term": {"conservativity": 0.05},
     "paper's time index": {"paper_index": True},
     "no target critic": {"target_rate": 1.0},

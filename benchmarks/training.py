@@ -20,7 +20,7 @@ from melro_gym.training import TrainConfig, make_config
 from melro_gym.training.collect import Collector
 from melro_gym.training.run import blank_agent, empty_replay, env_facts
 from melro_gym.training.trainer import sample_starts, sample_windows
-from melro_gym.training.updates import behaviour_round, init_learner, model_round
+from melro_gym.training.updates import Shares, behaviour_round, init_learner, model_round
 
 ROUNDS = 5
 
@@ -89,16 +89,16 @@ def main() -> None:
     phases = ("collecting", "model updates", "policy/critic updates", "model products", "policy/critic products")
     times: dict[str, list[float]] = {name: [] for name in phases}
     for index in range(ROUNDS + 1):
-        key, rate = jr.key(index), jnp.ones(())
+        key, shares = jr.key(index), Shares(jnp.ones(()), jnp.ones(()))
         marks = [time.perf_counter()]
         collector.collect(config.collect_decisions, learner.agent, rng)
         marks.append(time.perf_counter())
         window = sample_windows(config, learner.agent, replay, rng)
-        learner, metrics = model_round((config, window, key, rate), learner)
+        learner, metrics = model_round((config, window, key, shares.learning_rate), learner)
         wait(metrics)
         marks.append(time.perf_counter())
         starts = sample_starts(config, replay, rng)
-        learner, metrics = behaviour_round((config, starts, key, rate), learner)
+        learner, metrics = behaviour_round((config, starts, key, shares), learner)
         wait(metrics)
         marks.append(time.perf_counter())
         first = window.states[:, :, 0], window.controls[:, :, 0]

@@ -21,10 +21,10 @@ TINY_PLAN: dict[str, Any] = {
 
 
 def tiny_agent(
-    model_input: str = "action", *, obs_size: int = 3, action_size: int = 2, seed: int = 0, terminates: bool = False
+    model_input: str = "action", *, obs_size: int = 3, action_size: int = 2, seed: int = 0, **settings: Any
 ) -> Agent:
-    """Untrained networks of width 8."""
-    config = AgentConfig(obs_size, action_size, model_input=model_input, terminates=terminates, **TINY)
+    """Untrained networks of width 8; `settings` are further fields of `AgentConfig`."""
+    config = AgentConfig(obs_size, action_size, model_input=model_input, **settings, **TINY)
     return Agent(config, key=jr.key(seed))
 
 
@@ -41,7 +41,7 @@ class LinearModel(eqx.Module):
         del state, control
         return jnp.ones(())
 
-    def reward(self, state, control):
+    def reward(self, state, control, following=None):
         return -jnp.sum(jnp.square(self.step(state, control))) - self.cost * jnp.sum(jnp.square(control))
 
 

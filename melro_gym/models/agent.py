@@ -41,6 +41,8 @@ class AgentConfig:
     critic_activation: str = "softsign"
     critic_scale: float = 1.0
     """What the critic's output is multiplied by."""
+    reward_input: str = "state"
+    """What the reward head sees: `state` and control before the step (Eq. 5), or the `next_state` alone."""
     reward_scale: float = 1.0
     """What the reward head's output is multiplied by."""
     min_std: float = 0.05
@@ -105,6 +107,7 @@ class Agent(eqx.Module):
             activation=config.model_activation,
             terminates=config.terminates,
             gate=config.model_gate,
+            reward_input=config.reward_input,
             reward_scale=config.reward_scale,
         )
         self.world_model = make_world_model(key=model_key)

@@ -12,6 +12,7 @@ from melro_gym.models.distribution import ActionDistribution
 from melro_gym.models.networks import MLP, softsign
 
 MODEL_INPUTS = ("action", "distribution")
+REWARD_INPUTS = ("state", "next_state")
 
 
 def control_size(action_size: int, model_input: str) -> int:
@@ -33,6 +34,8 @@ class WorldModel(eqx.Module):
     reward_head: MLP
     continuation_head: MLP | None
     gate: bool = eqx.field(static=True)
+    reward_input: str = eqx.field(static=True)
+    """What the reward head sees: `state` and control before the step (Eq. 5), or the `next_state` alone."""
     reward_scale: float = eqx.field(static=True)
     """What the reward head's output is multiplied by."""
 
@@ -47,15 +50,20 @@ class WorldModel(eqx.Module):
         activation: str = "softsign",
         terminates: bool = False,
         gate: bool = True,
+        reward_input: str = "state",
         reward_scale: float = 1.0,
         key: PRNGKeyArray,
     ):
+        if reward_input not in REWARD_INPUTS:
+            raise ValueError(f"Unknown `reward_input` {reward_input!r}. Choices: {', '.join(REWARD_INPUTS)}.")
         transition_key, reward_key = jr.split(key)
         inputs = obs_size + control_size
         outputs = 2 * obs_size if gate else obs_size
         self.transition = MLP(inputs, outputs, width, depth, activation=activation, key=transition_key)
-        self.reward_head = MLP(inputs, 1, reward_width, depth, activation=activation, key=reward_key)
-        self.continuation_head, self.gate, self.reward_scale = None, gate, reward_scale
+        reward_inputs = inputs if reward_input == "state" else obs_size
+        self.reward_head = MLP(reward_inputs, 1, reward_width, depth, activation=activation, key=reward_key)
+        self.continuation_head, self.gate = None, gate
+        self.reward_input, self.reward_scale = reward_input, reward_scale
         if terminates:
             head_key = jr.fold_in(reward_key, 1)
             self.continuation_head = MLP(inputs, 1, reward_width, depth, activation=activation, key=head_key)
@@ -69,9 +77,18 @@ class WorldModel(eqx.Module):
         rho = (softsign(gate) + 1.0) / 2.0
         return rho * state + (1.0 - rho) * update
 
-    def reward(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
-        """Mean of the reward of one environment step (Eq. 5)."""
-        return self.reward_scale * self.reward_head(jnp.concatenate([state, control]))[0]
+    def reward(
+        self, state: Float[Array, " S"], control: Float[Array, " C"], following: Float[Array, " S"] | None = None
+    ) -> Float[Array, ""]:
+        """Mean of the reward of one environment step (Eq. 5).
+
+        `following` is the state after it, for callers that have it already; None asks `step`.
+        """
+        if self.reward_input == "state":
+            seen = jnp.concatenate([state, control])
+        else:
+            seen = self.step(state, control) if following is None else following
+        return self.reward_scale * self.reward_head(seen)[0]
 
     def continuation_logit(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
         """Log-odds that the episode goes on after this step.

@@ -38,9 +38,11 @@ class ScaledWorldModel(eqx.Module):
         """Mean of the next state."""
         return self.model.step(state, self.scale * control)
 
-    def reward(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
+    def reward(
+        self, state: Float[Array, " S"], control: Float[Array, " C"], following: Float[Array, " S"] | None = None
+    ) -> Float[Array, ""]:
         """Mean of the reward."""
-        return self.model.reward(state, self.scale * control)
+        return self.model.reward(state, self.scale * control, following)
 
     def continuation(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
         """Probability that the episode goes on."""

@@ -49,8 +49,9 @@ def rollout_return(
 
     def act(at: tuple[Array, Array], control: Array) -> tuple[tuple[Array, Array], Array]:
         current, alive = at
-        reached = model.step(current, control), alive * model.continuation(current, control)
-        return reached, alive * model.reward(current, control)
+        following = model.step(current, control)
+        reached = following, alive * model.continuation(current, control)
+        return reached, alive * model.reward(current, control, following)
 
     def planned(at: tuple[Array, Array], inputs: tuple[ActionDistribution, Array]) -> tuple[tuple[Array, Array], Array]:
         return act(at, agent.encode(*inputs))

@@ -44,6 +44,9 @@ class TrainConfig:
     """Whether the transition is gated between the state and an update (Eq. 7-8)."""
     reward_width: int = 128
     """Hidden units of the reward head."""
+    reward_input: str = "state"
+    """What the reward head sees: `state` and action (the paper's Eq. 5), or the `next_state` alone, for rewards that
+    depend on nothing else."""
     reward_scale: float = 1.0
     """Size of a reward that matters; reward head and critic are multiplied by it."""
     policy_width: int = 64
@@ -113,6 +116,8 @@ class TrainConfig:
     td_lambda: float = 0.95
     entropy_weight: float = 0.01
     """Weight of the policy's entropy (nats) against the reward of one decision (eta of Eq. 11)."""
+    entropy_rise: float = 0.0
+    """Share of `total_env_steps` over which the entropy's weight rises linearly from 0; 0: all from the start."""
     return_weight: float = 1.0
     """Weight of the policy's return against the critic's loss (zeta of Eq. 14)."""
     conservativity: float = 0.0
@@ -157,7 +162,7 @@ class TrainConfig:
             raise ValueError(f"`vectorization` must be 'sync' or 'async'; got {self.vectorization!r}.")
         if self.initial_decisions < self.model_window:
             raise ValueError(f"`initial_decisions` must be at least `model_window`; got {self.initial_decisions}.")
-        for name in ("discount", "td_lambda", "random_share"):
+        for name in ("discount", "td_lambda", "random_share", "entropy_rise"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"`{name}` must lie in [0, 1]; got {getattr(self, name)}.")
         if self.discount == 1.0:

@@ -79,7 +79,7 @@ def behaviour_loss(
     """
     policy, critic = behaviour
     imagined = imagine(world_model, policy, state, noise, model_input)
-    rewards = jax.vmap(world_model.reward)(imagined.states[:-1], imagined.controls[:-1])
+    rewards = jax.vmap(world_model.reward)(imagined.states[:-1], imagined.controls[:-1], imagined.states[1:])
     goes_on = jax.vmap(world_model.continuation)(imagined.states[:-1], imagined.controls[:-1])
     alive = jax.lax.stop_gradient(jnp.cumprod(jnp.concatenate([jnp.ones(1), goes_on[:-1]])))
     frozen = jax.lax.stop_gradient(eqx.filter(target_critic, eqx.is_inexact_array))

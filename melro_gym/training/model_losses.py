@@ -63,7 +63,7 @@ def _predict(world_model: WorldModel, window: Window) -> tuple[Array, Array, Arr
     def step(state: Array, inputs: tuple[Array, Array, Array]) -> tuple[Array, tuple[Array, Array, Array]]:
         control, reward, terminated = inputs
         following = world_model.step(state, control)
-        error = world_model.reward(state, control) - reward
+        error = world_model.reward(state, control, following) - reward
         return following, (following, error, continuation_loss(world_model, state, control, terminated))
 
     inputs = (window.controls, window.rewards, window.terminated)
@@ -87,10 +87,9 @@ def negative_elbo(
     observations = jnp.concatenate([window.states[:1], window.next_states])
     controls = jnp.concatenate([window.controls, jnp.zeros_like(window.controls[:1])])
     posterior = inference.infer(world_model, observations, controls, noise)
-    reward_errors = jax.vmap(world_model.reward)(posterior.states[:-1], window.controls) - window.rewards
-    ends = jax.vmap(continuation_loss, in_axes=(None, 0, 0, 0))(
-        world_model, posterior.states[:-1], window.controls, window.terminated
-    )
+    states, followings = posterior.states[:-1], posterior.states[1:]
+    reward_errors = jax.vmap(world_model.reward)(states, window.controls, followings) - window.rewards
+    ends = jax.vmap(continuation_loss, in_axes=(None, 0, 0, 0))(world_model, states, window.controls, window.terminated)
     reconstruction = jnp.sum(jnp.sum(jnp.square(observations - posterior.states), 0) / (2.0 * variances.emission))
     likelihood = jnp.sum(jnp.square(reward_errors)) / (2.0 * variances.reward) + jnp.sum(ends)
     first = gaussian_divergence(posterior.mean[0], posterior.std[0], jnp.zeros(()), jnp.ones(()))

@@ -116,6 +116,7 @@ def blank_agent(config: TrainConfig, facts: EnvFacts) -> Agent:
         critic_depth=config.critic_depth,
         critic_activation=config.critic_activation,
         critic_scale=config.reward_scale / (1.0 - config.discount),
+        reward_input=config.reward_input,
         reward_scale=config.reward_scale,
         min_std=config.min_std,
         max_std=config.max_std,

@@ -43,7 +43,14 @@ from melro_gym.training.run import (
     restore_run,
     save_run,
 )
-from melro_gym.training.updates import average_round, behaviour_round, init_learner, model_round, restart_average
+from melro_gym.training.updates import (
+    Shares,
+    average_round,
+    behaviour_round,
+    init_learner,
+    model_round,
+    restart_average,
+)
 
 _MIN_STD = 1e-2
 _SAVE_SECONDS = 120.0
@@ -129,14 +136,14 @@ def _start(config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, Any])
         normaliser = Normaliser(jnp.asarray(obs.mean(0)), jnp.asarray(np.maximum(obs.std(0), _MIN_STD)))
         agent = eqx.tree_at(lambda tree: tree.normaliser, blank_agent(config, facts), normaliser)
     learner = init_learner(agent, config)
-    key, rate = jr.fold_in(jr.key(config.seed), _INITIAL_STREAM), jnp.ones(())
+    key, shares = jr.fold_in(jr.key(config.seed), _INITIAL_STREAM), shares_at(config, 0)
     model_rounds = -(-config.initial_model_updates // config.model_updates)
     for index in range(model_rounds):
         windows = sample_windows(config, learner.agent, replay, rng)
-        learner, _ = model_round((config, windows, jr.fold_in(key, index), rate), learner)
+        learner, _ = model_round((config, windows, jr.fold_in(key, index), shares.learning_rate), learner)
     for index in range(-(-config.critic_warmup // config.behaviour_updates)):
         starts = sample_starts(config, replay, rng)
-        inputs = config, starts, jr.fold_in(key, model_rounds + index), rate
+        inputs = config, starts, jr.fold_in(key, model_rounds + index), shares
         learner, _ = behaviour_round(inputs, learner, critic_only=True)
     return Run(config, facts, replay, collector, restart_average(learner), 0, 0.0)
 
@@ -159,9 +166,16 @@ def control_rows(agent: Agent, rows: Transition) -> np.ndarray:
     return rows.action if agent.config.model_input == "action" else np.concatenate([rows.mean, rows.std], -1)
 
 
-def learning_rate_share(config: TrainConfig, steps: int) -> float:
-    """Share of `learning_rate` after so many environment steps: linear from 1 to `final_learning_rate` at the end."""
-    return 1.0 - (1.0 - config.final_learning_rate) * min(steps / config.total_env_steps, 1.0)
+def shares_at(config: TrainConfig, steps: int) -> Shares:
+    """Shares after so many environment steps.
+
+    The learning rate's falls linearly from 1 to `final_learning_rate` at the end, the entropy weight's rises linearly
+    to 1 within `entropy_rise` of the run.
+    """
+    done = min(steps / config.total_env_steps, 1.0)
+    learning_rate = 1.0 - (1.0 - config.final_learning_rate) * done
+    entropy_weight = min(done / config.entropy_rise, 1.0) if config.entropy_rise > 0.0 else 1.0
+    return Shares(jnp.float32(learning_rate), jnp.float32(entropy_weight))
 
 
 def _round(run: Run) -> tuple[Run, dict[str, float]]:
@@ -169,12 +183,10 @@ def _round(run: Run) -> tuple[Run, dict[str, float]]:
     config = run.config
     rng = np.random.default_rng((config.seed, 3, run.rounds))
     model_key, key = jr.split(jr.fold_in(jr.key(config.seed), run.rounds))
-    windows, rate = (
-        sample_windows(config, run.learner.agent, run.replay, rng),
-        jnp.float32(learning_rate_share(config, env_steps(run))),
-    )
-    learner, metrics = model_round((config, windows, model_key, rate), run.learner)
-    learner, behaviour_metrics = behaviour_round((config, sample_starts(config, run.replay, rng), key, rate), learner)
+    shares = shares_at(config, env_steps(run))
+    windows = sample_windows(config, run.learner.agent, run.replay, rng)
+    learner, metrics = model_round((config, windows, model_key, shares.learning_rate), run.learner)
+    learner, behaviour_metrics = behaviour_round((config, sample_starts(config, run.replay, rng), key, shares), learner)
     learner = average_round(config, learner)
     run.collector.collect(config.collect_decisions, learner.agent, rng, config.exploration_noise)
     if run.replay.rows.terminated.any() and not config.terminates:

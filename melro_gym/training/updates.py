@@ -47,6 +47,13 @@ class LearnerState(NamedTuple):
     critic_optimiser: optax.OptState
 
 
+class Shares(NamedTuple):
+    """What part of two settings applies at the moment, each in [0, 1]."""
+
+    learning_rate: Array
+    entropy_weight: Array
+
+
 class Optimisers(NamedTuple):
     """Adam behind a clip of the gradient's Euclidean norm, one per component."""
 
@@ -183,10 +190,11 @@ def model_round(
 
 
 def _behaviour_gradient(
-    config: TrainConfig, agent: Agent
+    config: TrainConfig, agent: Agent, entropy_share: Array
 ) -> Callable[[Behaviour, Critic, Array, Array], tuple[Behaviour, Metrics]]:
     """Gradient of the combined loss (Eq. 14) for states `(batch, S)` and noise `(batch, steps + 1, A)`."""
-    settings = ReturnSettings(config.discount, config.td_lambda, config.entropy_weight, config.return_weight)
+    entropy_weight = entropy_share * config.entropy_weight
+    settings = ReturnSettings(config.discount, config.td_lambda, entropy_weight, config.return_weight)
     forms = {"model_input": agent.config.model_input, "paper_index": config.paper_index}
 
     def loss(parameters: Behaviour, static: Behaviour, target: Critic, states: Array, noise: Array) -> Any:
@@ -207,19 +215,18 @@ def _behaviour_gradient(
 
 @eqx.filter_jit(donate="all-except-first")
 def behaviour_round(
-    inputs: tuple[TrainConfig, Float[Array, "updates batch S"], PRNGKeyArray, Float[Array, ""]],
+    inputs: tuple[TrainConfig, Float[Array, "updates batch S"], PRNGKeyArray, Shares],
     state: LearnerState,
     *,
     critic_only: bool = False,
 ) -> tuple[LearnerState, Metrics]:
     """One policy/critic update per row of observations, the raw start states of its imagined trajectories.
 
-    The last of the inputs is the learning rate's share, in [0, 1]. `state` is donated: its buffers are gone
-    afterwards. With `critic_only`, the policy stays as it is.
+    `state` is donated: its buffers are gone afterwards. With `critic_only`, the policy stays as it is.
     """
-    config, observations, key, rate = inputs
+    config, observations, key, (rate, entropy_share) = inputs
     optimisers = make_optimisers(config)
-    gradient_of = _behaviour_gradient(config, state.agent)
+    gradient_of = _behaviour_gradient(config, state.agent, entropy_share)
     noise_shape = (config.imagined_batch, config.imagined_steps + 1, state.agent.config.action_size)
 
     def update(carry: Any, inputs: tuple[Array, PRNGKeyArray]) -> tuple[Any, Metrics]:

@@ -42,7 +42,7 @@ class Drift(eqx.Module):
         del state, control
         return jnp.ones(())
 
-    def reward(self, state, control):
+    def reward(self, state, control, following=None):
         del control
         return state[0]
 

@@ -46,6 +46,15 @@ def test_without_its_gate_the_transition_is_the_update_alone(key):
     np.testing.assert_allclose(model.step(jnp.asarray(state), jnp.asarray(control)), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("reward_input", ["state", "next_state"])
+def test_reward_head_sees_state_and_control_or_the_state_after_them(key, reward_input):
+    model = WorldModel(3, 2, width=8, depth=2, reward_width=8, reward_input=reward_input, reward_scale=0.1, key=key)
+    state, control = np.array([0.3, -1.0, 2.0], np.float32), np.array([0.5, -0.2], np.float32)
+    before, after = np.concatenate([state, control]), np.asarray(model.step(jnp.asarray(state), jnp.asarray(control)))
+    expected = 0.1 * _numpy_mlp(model.reward_head, before if reward_input == "state" else after)[0]
+    assert float(model.reward(jnp.asarray(state), jnp.asarray(control))) == pytest.approx(expected, rel=1e-4)
+
+
 def test_entropy_equals_scipys_normal():
     std = np.array([0.1, 0.7, 1.0], np.float32)
     expected = sum(stats.norm(scale=float(s)).entropy() for s in std)

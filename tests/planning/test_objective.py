@@ -46,9 +46,11 @@ def _loop_objective(agent, state, plan, noise, *, policy_steps, discount, entrop
 
 @pytest.mark.parametrize("model_input", ["action", "distribution"])
 @pytest.mark.parametrize("paper_discount", [False, True])
-@pytest.mark.parametrize(("policy_steps", "terminates"), [(0, False), (2, False), (2, True)])
-def test_objective_equals_a_plain_loop_over_equation_15(key, model_input, paper_discount, policy_steps, terminates):
-    agent = tiny_agent(model_input, terminates=terminates)
+@pytest.mark.parametrize(
+    ("policy_steps", "form"), [(0, {}), (2, {}), (2, {"terminates": True, "reward_input": "next_state"})]
+)
+def test_objective_equals_a_plain_loop_over_equation_15(key, model_input, paper_discount, policy_steps, form):
+    agent = tiny_agent(model_input, **form)
     config = PlanConfig(
         planned_steps=3,
         policy_steps=policy_steps,

@@ -77,7 +77,7 @@ class Opinion(eqx.Module):
         del state, control
         return jnp.ones(())
 
-    def reward(self, state, control):
+    def reward(self, state, control, following=None):
         del state
         return self.gain * control[0] - control[0] ** 2
 

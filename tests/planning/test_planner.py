@@ -69,7 +69,7 @@ class MeanOnly(eqx.Module):
         del state, control
         return jnp.ones(())
 
-    def reward(self, state, control):
+    def reward(self, state, control, following=None):
         return self.model.reward(state, control[: len(state)])
 
 

@@ -64,9 +64,9 @@ def _loss(behaviour, agent, state, noise, model_input="action"):
     )
 
 
-@pytest.mark.parametrize("model_input", ["action", "distribution"])
-def test_behaviour_loss_equals_a_plain_loop(model_input):
-    agent = tiny_agent(model_input)
+@pytest.mark.parametrize(("model_input", "reward_input"), [("action", "state"), ("distribution", "next_state")])
+def test_behaviour_loss_equals_a_plain_loop(model_input, reward_input):
+    agent = tiny_agent(model_input, reward_input=reward_input)
     state, noise = jnp.array([0.1, 0.2, -0.3]), jr.normal(jr.key(4), (3, 2))
     loss, _ = _loss(Behaviour(agent.policy, agent.critic), agent, state, noise, model_input)
     rewards, entropies, values = [], [], []

@@ -36,8 +36,9 @@ def _terminating_agent() -> Agent:
     return Agent(AgentConfig(3, 2, terminates=True, **TINY), key=jr.key(0))
 
 
-def test_regression_rolls_its_own_predictions_forward():
-    agent, window = tiny_agent(), _window()
+@pytest.mark.parametrize("reward_input", ["state", "next_state"])
+def test_regression_rolls_its_own_predictions_forward(reward_input):
+    agent, window = tiny_agent(reward_input=reward_input), _window()
     loss, metrics = regression_loss(agent.world_model, window, VARIANCES)
     state, squares, rewards = window.states[0], [], []
     for t in range(3):

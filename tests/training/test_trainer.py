@@ -18,8 +18,8 @@ from melro_gym.evaluation import rollouts
 from melro_gym.training import PRESETS, Callback, TrainConfig, make_config
 from melro_gym.training.model_losses import Window
 from melro_gym.training.run import EnvFacts, blank_agent
-from melro_gym.training.trainer import learning_rate_share
-from melro_gym.training.updates import behaviour_round, init_learner, model_round
+from melro_gym.training.trainer import shares_at
+from melro_gym.training.updates import Shares, behaviour_round, init_learner, model_round
 
 probes.register()
 TINY = probes.TINY_RUN
@@ -130,8 +130,26 @@ def test_exploration_noise_widens_what_is_executed(tmp_path):
 
 def test_the_learning_rate_falls_linearly_to_its_final_share():
     config = dataclasses.replace(TINY, total_env_steps=100, final_learning_rate=0.2)
-    shares = [learning_rate_share(config, steps) for steps in (0, 50, 100, 110)]
+    shares = [shares_at(config, steps).learning_rate for steps in (0, 50, 100, 110)]
     np.testing.assert_allclose(shares, [1.0, 0.6, 0.2, 0.2])
+
+
+def test_the_entropy_weight_rises_linearly_within_its_share_of_the_run():
+    config = dataclasses.replace(TINY, total_env_steps=100, entropy_rise=0.5)
+    assert [float(shares_at(config, steps).entropy_weight) for steps in (0, 25, 50, 100)] == [0.0, 0.5, 1.0, 1.0]
+    assert float(shares_at(TINY, 0).entropy_weight) == 1.0
+
+
+def test_a_share_of_the_entropy_weight_is_a_smaller_entropy_weight():
+    behave = lambda config, share: behaviour_round(
+        (config, jnp.ones((1, 16, 1)), jr.key(0), Shares(jnp.ones(()), jnp.float32(share))),
+        init_learner(blank_agent(TINY, EnvFacts(1, 1, 1, {})), config),
+    )
+    shared, metrics = behave(dataclasses.replace(TINY, entropy_weight=0.4), 0.25)
+    smaller, same = behave(dataclasses.replace(TINY, entropy_weight=0.1), 1.0)
+    for first, second in zip(_leaves(shared.agent), _leaves(smaller.agent), strict=True):
+        np.testing.assert_allclose(first, second, atol=1e-6)
+    assert float(metrics["policy/imagined_return"]) == pytest.approx(float(same["policy/imagined_return"]), rel=1e-5)
 
 
 def test_half_the_learning_rate_moves_half_as_far():
@@ -142,7 +160,9 @@ def test_half_the_learning_rate_moves_half_as_far():
     rows = lambda *shape: jnp.asarray(rng.normal(size=(1, 4, 3, *shape)), jnp.float32)
     window = Window(rows(1), rows(1), rows(), rows(1), jnp.zeros((1, 4, 3)))
     learn = lambda rate, state: model_round((TINY, window, jr.key(0), rate), state)
-    behave = lambda rate, state: behaviour_round((TINY, jnp.ones((1, 16, 1)), jr.key(0), rate), state)
+    behave = lambda rate, state: behaviour_round(
+        (TINY, jnp.ones((1, 16, 1)), jr.key(0), Shares(rate, jnp.ones(()))), state
+    )
     for update in (learn, behave):
         whole, half = [], []
         for rate, moves in ((1.0, whole), (0.5, half)):

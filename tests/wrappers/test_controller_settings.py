@@ -177,7 +177,7 @@ class Diverging(eqx.Module):
         del state, control
         return jnp.ones(())
 
-    def reward(self, state, control):
+    def reward(self, state, control, following=None):
         del control
         return jnp.sum(state) * jnp.nan
 
