@@ -128,8 +128,8 @@ def _card(
         ),
         "",
         f"Versions: {versions}.",
-        "Seeds do not make runs equal across machines and versions: elsewhere the command gives another agent of about",
-        "this return.",
+        "Seeds do not make runs equal across machines and versions: elsewhere the command gives another agent, whose",
+        "return may differ.",
         "",
     ]
     return "\n".join(parts)

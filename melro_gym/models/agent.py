@@ -42,7 +42,7 @@ class AgentConfig:
     critic_scale: float = 1.0
     """What the critic's output is multiplied by."""
     reward_input: str = "state"
-    """What the reward head sees: `state` and control before the step (Eq. 5), or the `next_state` alone."""
+    """What the reward head sees: `state` and control (Eq. 5), the `next_state`, or that and the control."""
     reward_scale: float = 1.0
     """What the reward head's output is multiplied by."""
     min_std: float = 0.05

@@ -12,7 +12,7 @@ from melro_gym.models.distribution import ActionDistribution
 from melro_gym.models.networks import MLP, softsign
 
 MODEL_INPUTS = ("action", "distribution")
-REWARD_INPUTS = ("state", "next_state")
+REWARD_INPUTS = ("state", "next_state", "next_state_action")
 
 
 def control_size(action_size: int, model_input: str) -> int:
@@ -35,7 +35,7 @@ class WorldModel(eqx.Module):
     continuation_head: MLP | None
     gate: bool = eqx.field(static=True)
     reward_input: str = eqx.field(static=True)
-    """What the reward head sees: `state` and control before the step (Eq. 5), or the `next_state` alone."""
+    """What the reward head sees: `state` and control (Eq. 5), the `next_state`, or that and the control."""
     reward_scale: float = eqx.field(static=True)
     """What the reward head's output is multiplied by."""
 
@@ -60,7 +60,7 @@ class WorldModel(eqx.Module):
         inputs = obs_size + control_size
         outputs = 2 * obs_size if gate else obs_size
         self.transition = MLP(inputs, outputs, width, depth, activation=activation, key=transition_key)
-        reward_inputs = inputs if reward_input == "state" else obs_size
+        reward_inputs = obs_size if reward_input == "next_state" else inputs
         self.reward_head = MLP(reward_inputs, 1, reward_width, depth, activation=activation, key=reward_key)
         self.continuation_head, self.gate = None, gate
         self.reward_input, self.reward_scale = reward_input, reward_scale
@@ -84,10 +84,9 @@ class WorldModel(eqx.Module):
 
         `following` is the state after it, for callers that have it already; None asks `step`.
         """
-        if self.reward_input == "state":
-            seen = jnp.concatenate([state, control])
-        else:
-            seen = self.step(state, control) if following is None else following
+        if self.reward_input != "state":
+            state = self.step(state, control) if following is None else following
+        seen = state if self.reward_input == "next_state" else jnp.concatenate([state, control])
         return self.reward_scale * self.reward_head(seen)[0]
 
     def continuation_logit(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:

@@ -45,8 +45,8 @@ class TrainConfig:
     reward_width: int = 128
     """Hidden units of the reward head."""
     reward_input: str = "state"
-    """What the reward head sees: `state` and action (the paper's Eq. 5), or the `next_state` alone, for rewards that
-    depend on nothing else."""
+    """What the reward head sees: `state` and action (the paper's Eq. 5), `next_state_action`, or `next_state`, for
+    rewards that do not depend on the action."""
     reward_scale: float = 1.0
     """Size of a reward that matters; reward head and critic are multiplied by it."""
     policy_width: int = 64

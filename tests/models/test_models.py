@@ -10,6 +10,7 @@ from scipy import stats
 from toys import TINY, tiny_agent
 
 from melro_gym.models import MLP, ActionDistribution, Agent, AgentConfig, WorldModel
+from melro_gym.models.world_model import REWARD_INPUTS
 
 
 def _numpy_mlp(net, x):
@@ -46,12 +47,13 @@ def test_without_its_gate_the_transition_is_the_update_alone(key):
     np.testing.assert_allclose(model.step(jnp.asarray(state), jnp.asarray(control)), expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("reward_input", ["state", "next_state"])
+@pytest.mark.parametrize("reward_input", REWARD_INPUTS)
 def test_reward_head_sees_state_and_control_or_the_state_after_them(key, reward_input):
     model = WorldModel(3, 2, width=8, depth=2, reward_width=8, reward_input=reward_input, reward_scale=0.1, key=key)
     state, control = np.array([0.3, -1.0, 2.0], np.float32), np.array([0.5, -0.2], np.float32)
-    before, after = np.concatenate([state, control]), np.asarray(model.step(jnp.asarray(state), jnp.asarray(control)))
-    expected = 0.1 * _numpy_mlp(model.reward_head, before if reward_input == "state" else after)[0]
+    after = np.asarray(model.step(jnp.asarray(state), jnp.asarray(control)))
+    seen = {"state": (state, control), "next_state": (after,), "next_state_action": (after, control)}[reward_input]
+    expected = 0.1 * _numpy_mlp(model.reward_head, np.concatenate(seen))[0]
     assert float(model.reward(jnp.asarray(state), jnp.asarray(control))) == pytest.approx(expected, rel=1e-4)
 
 
