@@ -145,15 +145,15 @@ def make_config(preset: str = "cpu", **overrides: Any) -> TrainConfig:
     """Settings of a preset with some of them replaced; where a setting is a float, an integer will do.
 
     Raises:
-        ValueError: unknown preset or setting; the message names the nearest one.
+        ValueError: unknown preset or setting; the message names the nearest ones.
     """
     if preset not in PRESETS:
         raise ValueError(f"Unknown preset {preset!r}. Choices: {', '.join(PRESETS)}.")
     known = [item.name for item in fields(TrainConfig)]
     for name in overrides:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
+            close = difflib.get_close_matches(name, known, n=2)
+            hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
             raise ValueError(f"Unknown training setting {name!r}.{hint}")
     reals = {item.name for item in fields(TrainConfig) if item.type == "float"}
     exact = lambda name, value: float(value) if name in reals and type(value) is int else value
