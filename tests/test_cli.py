@@ -9,6 +9,7 @@ import pytest
 from toys import tiny_agent
 
 from melro_gym import MELROController, cli, load_agent, save_agent
+from melro_gym.commands.display import three_digits
 from melro_gym.commands.parsing import parse_settings
 
 probes.register()
@@ -19,6 +20,22 @@ def agent_file(tmp_path):
     path = tmp_path / "agent.safetensors"
     save_agent(path, tiny_agent(obs_size=1, action_size=1))
     return str(path)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ((962.4,), "962"),
+        ((-0.2621,), "-0.262"),
+        ((14.23,), "14.2"),
+        ((1234.5,), "1234"),
+        ((0.04, 12.3), "0.0"),
+        ((0.0,), "0"),
+        ((float("nan"), 12.3), "nan"),
+    ],
+)
+def test_returns_of_any_size_are_shown_with_three_digits(numbers, text):
+    assert three_digits(*numbers) == text
 
 
 def test_help_lists_the_commands(capsys):

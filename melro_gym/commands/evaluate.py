@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from melro_gym.checkpoint import load_agent
-from melro_gym.commands.display import console, make_progress, returns_table
+from melro_gym.commands.display import console, make_progress, returns_table, three_digits
 from melro_gym.commands.parsing import parse_object, parse_settings
 from melro_gym.envs.tables import domain_joints
 from melro_gym.evaluation.figures import draw_returns
@@ -70,14 +70,14 @@ def run(args: Evaluate) -> None:
 
         def show(row: Row) -> None:
             progress.update(task, advance=1)
-            progress.console.print(f"{row_label(row)} {row.method}: {row.mean:.1f}")
+            progress.console.print(f"{row_label(row)} {row.method}: {three_digits(row.mean)}")
 
         rows = evaluate(agent, envs, args.method, episodes=args.episodes, seed=args.seed, config=config, on_row=show)
     console.print(returns_table(f"{args.agent}, {args.episodes} episodes per cell", rows))
     differences = compare(rows)
     for name, interval in differences.items():
-        bounds = f"[{interval.low:+.1f}, {interval.high:+.1f}]"
-        console.print(f"{name}: MELRO - base (better mode) = {interval.mean:+.1f}  {bounds}", soft_wrap=True)
+        mean, low, high = (three_digits(number, *interval, sign="+") for number in interval)
+        console.print(f"{name}: MELRO - base (better mode) = {mean}  [{low}, {high}]", soft_wrap=True)
     if args.json is not None:
         write_json(args.json, rows, differences={name: list(interval) for name, interval in differences.items()})
     if args.figure is not None:

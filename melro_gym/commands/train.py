@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import Progress
 
-from melro_gym.commands.display import console, make_progress
+from melro_gym.commands.display import console, make_progress, three_digits
 from melro_gym.commands.parsing import parse_object, parse_settings
 from melro_gym.models import Agent
 from melro_gym.training import Callback, TrainConfig, make_config, train
@@ -67,7 +67,7 @@ class _Display(Callback):
 
     def on_round(self, numbers: dict[str, Any]) -> None:
         text = (
-            f"return {numbers['train/return']:.0f}  "
+            f"return {three_digits(numbers['train/return'])}  "
             f"error {numbers['model/one_step_error']:.2f}  "
             f"entropy {numbers['policy/entropy']:.1f}  "
             f"clipped {numbers['train/clipped']:.0%}  "
@@ -78,9 +78,10 @@ class _Display(Callback):
 
     def on_evaluation(self, numbers: dict[str, Any], agent: Agent) -> None:
         del agent
+        means, samples = (three_digits(numbers[f"eval/{mode}"]) for mode in ("mean", "sample"))
         self._progress.console.print(
             f"{numbers['env_steps']:>8} steps {numbers['minutes']:6.1f} min   "
-            f"return, means {numbers['eval/mean']:6.1f}   samples {numbers['eval/sample']:6.1f}   "
+            f"return, means {means:>6}   samples {samples:>6}   "
             f"model error {numbers['model/one_step_error']:.3f}   std {numbers['policy/std']:.2f}   "
             f"{numbers['minutes_left']:.0f} min left",
             soft_wrap=True,
