@@ -32,8 +32,8 @@ def _window(steps: int = 3, terminated: bool = False) -> Window:
     return Window(*map(jnp.asarray, (rows[:-1], controls, rewards, rows[1:], ends)))
 
 
-def _terminating_agent() -> Agent:
-    return Agent(AgentConfig(3, 2, terminates=True, **TINY), key=jr.key(0))
+def _terminating_agent(reward_input: str = "state") -> Agent:
+    return Agent(AgentConfig(3, 2, terminates=True, reward_input=reward_input, **TINY), key=jr.key(0))
 
 
 @pytest.mark.parametrize("reward_input", ["state", "next_state"])
@@ -124,8 +124,9 @@ def _numpy_posterior(network, agent, window, noise):
     return observations, [np.stack(part) for part in zip(*rows, strict=True)]
 
 
-def test_elbo_equals_a_plain_loop(network):
-    agent, window = _terminating_agent(), _window(terminated=True)
+@pytest.mark.parametrize("reward_input", ["state", "next_state"])
+def test_elbo_equals_a_plain_loop(network, reward_input):
+    agent, window = _terminating_agent(reward_input), _window(terminated=True)
     noise = np.random.default_rng(1).normal(size=(4, 3)).astype(np.float32)
     loss, metrics = negative_elbo(agent.world_model, network, window, jnp.asarray(noise), VARIANCES)
     observations, (mean, std, prior, states) = _numpy_posterior(network, agent, window, noise)
@@ -133,8 +134,8 @@ def test_elbo_equals_a_plain_loop(network):
     total = np.sum((observations - states) ** 2) / 0.02 + kl(mean[0], std[0], 0.0, 1.0)
     divergence = kl(mean[1:], std[1:], prior[1:], np.sqrt(0.001))
     for t in range(3):
-        state, control = jnp.float32(states[t]), window.controls[t]
-        total += (float(agent.world_model.reward(state, control)) - float(window.rewards[t])) ** 2 / 0.2
+        state, following, control = jnp.float32(states[t]), jnp.float32(states[t + 1]), window.controls[t]
+        total += (float(agent.world_model.reward(state, control, following)) - float(window.rewards[t])) ** 2 / 0.2
         goes_on = float(agent.world_model.continuation(state, control))
         total -= np.log(1.0 - goes_on if t == 2 else goes_on)
     assert float(loss) == pytest.approx((total + divergence) / 3, rel=1e-4)
