@@ -16,9 +16,9 @@ def initialize_episode(task: Any, physics: dm_mujoco.Physics, start: str) -> Non
         task: a dm_control suite task.
         physics: its physics, inside a reset context.
         start: `dmc` for the task's own distribution; `rwrl`, for the quadruped, is upright on the floor with a heading
-            drawn uniformly (Real-World RL suite, `quadruped.py`, `RealWorldMove`).
+            drawn uniformly (Real-World RL suite, `quadruped.py`, `RealWorldMove`); `mixed` is either, by a fair coin.
     """
-    if start == "dmc":
+    if start == "dmc" or (start == "mixed" and task.random.uniform() < 0.5):
         task.initialize_episode(physics)
         return
     heading = task.random.uniform(0.0, 2.0 * np.pi)

@@ -15,7 +15,7 @@ ROBUST_MPO = "Robust MPO (Mankowitz et al. 2020), Table 3"
 _WALKER_THIGHS = "./worldbody/body/body"
 _QUADRUPED_KNEE = "./default/default/default[@class='knee']/geom"
 _QUADRUPED_TOE = "./default/default/default[@class='toe']/geom"
-_QUADRUPED_RESETS = ("dmc", "rwrl")
+_QUADRUPED_RESETS = ("dmc", "rwrl", "mixed")
 
 TASKS = (
     Task("WalkerWalk", "walker", "walk", "walk at 1 m/s, upright"),

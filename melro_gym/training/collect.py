@@ -40,6 +40,7 @@ class Collector:
         episode_decisions: where episodes are cut that the environment has not ended; 0 cuts none.
         random_share: probability of a block of decisions with a random extreme action instead of the policy's.
         random_hold: decisions in a block.
+        quiet_envs: how many of the environments execute the means of the agent's policy instead of samples.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class Collector:
         episode_decisions: int = 0,
         random_share: float = 0.0,
         random_hold: int = 1,
+        quiet_envs: int = 0,
     ):
         self._envs = envs
         self._replay = replay
         self._seed = seed
         self._episode_decisions = episode_decisions
         self._random_share, self._random_hold = random_share, random_hold
+        self._quiet = np.arange(envs.num_envs)[:, None] < quiet_envs
         self.episodes = np.full(envs.num_envs, -1)
         """Number of the episode that each environment is in; -1 before the first."""
         self.last_return = float("nan")
@@ -176,7 +179,8 @@ class Collector:
             shape = (len(self.episodes), *_flat(self._envs.single_action_space).shape)
             return rng.uniform(-1.0, 1.0, shape), rng.uniform(_LEAST_STD, 1.0, shape)
         mean, std = base_policy(agent, self._obs)
-        return np.asarray(mean), np.hypot(np.asarray(std), exploration_noise)
+        std = np.hypot(np.asarray(std), exploration_noise)
+        return np.asarray(mean), np.where(self._quiet, _LEAST_STD, std)
 
 
 def _float32(obs: np.ndarray) -> np.ndarray:

@@ -39,7 +39,8 @@ class TrainConfig:
     model_activation: str = "softsign"
     """`softsign`, `elu`, `silu` or `tanh`"""
     ensemble_size: int = 1
-    """World models, each trained on windows of its own; policy and critic learn in the first. Not in the paper."""
+    """World models, each trained on windows of its own; policy and critic learn from as many trajectories in each.
+    Not in the paper."""
     model_gate: bool = True
     """Whether the transition is gated between the state and an update (Eq. 7-8)."""
     reward_width: int = 128
@@ -102,6 +103,8 @@ class TrainConfig:
     executed instead of the policy (as in epsilon-z-greedy exploration, Dabney et al. 2021). Not in the paper."""
     random_hold: int = 6
     """Decisions for which a random action is held; blocks start anew in each round."""
+    quiet_envs: int = 0
+    """How many of the `num_envs` collect with the means of the policy, and so get to where its samples do not."""
     critic_warmup: int = 0
     """Critic updates before the policy starts to learn [critic max_iter]."""
     behaviour_updates: int = 100
@@ -158,6 +161,13 @@ class TrainConfig:
         for name in counts:
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1; got {getattr(self, name)}.")
+        if not 0 <= self.quiet_envs <= self.num_envs:
+            raise ValueError(f"`quiet_envs` must lie in [0, num_envs={self.num_envs}]; got {self.quiet_envs}.")
+        if self.imagined_batch % self.ensemble_size:
+            raise ValueError(
+                f"`imagined_batch` must be a multiple of `ensemble_size`; got {self.imagined_batch} "
+                f"and {self.ensemble_size}."
+            )
         if self.vectorization not in ("sync", "async"):
             raise ValueError(f"`vectorization` must be 'sync' or 'async'; got {self.vectorization!r}.")
         if self.initial_decisions < self.model_window:

@@ -161,6 +161,7 @@ def make_collector(config: TrainConfig, envs: VectorEnv[Any, Any, Any], replay: 
         episode_decisions=config.episode_decisions,
         random_share=config.random_share,
         random_hold=config.random_hold,
+        quiet_envs=config.quiet_envs,
     )
 
 

@@ -189,7 +189,19 @@ def model_round(
     return state._replace(agent=agent, inference=model.inference, model_optimiser=optimiser_state), _mean(metrics)
 
 
-def _behaviour_gradient(
+def _deal(single: Callable[..., Any], agent: Agent) -> Callable[[Array, Array], Any]:
+    """`single(world_model, start, noise)` for a batch, of which every world model of an ensemble gets an equal part.
+
+    So no gain counts fully that only one model promises (ME-TRPO, Kurutach et al. 2018, section 4.2).
+    """
+    if agent.others is None:
+        return jax.vmap(functools.partial(single, agent.world_model))
+    part = lambda rows: rows.reshape(agent.config.ensemble_size, -1, *rows.shape[1:])
+    each = jax.vmap(jax.vmap(single, in_axes=(None, 0, 0)))
+    return lambda states, noise: each(agent.members, part(states), part(noise))
+
+
+def behaviour_gradient(
     config: TrainConfig, agent: Agent, entropy_share: Array
 ) -> Callable[[Behaviour, Critic, Array, Array], tuple[Behaviour, Metrics]]:
     """Gradient of the combined loss (Eq. 14) for states `(batch, S)` and noise `(batch, steps + 1, A)`."""
@@ -199,8 +211,8 @@ def _behaviour_gradient(
 
     def loss(parameters: Behaviour, static: Behaviour, target: Critic, states: Array, noise: Array) -> Any:
         behaviour = eqx.combine(parameters, static)
-        single = lambda start, eps: behaviour_loss(behaviour, target, agent.world_model, start, eps, settings, **forms)
-        losses, metrics = jax.vmap(single)(states, noise)
+        single = lambda model, start, eps: behaviour_loss(behaviour, target, model, start, eps, settings, **forms)
+        losses, metrics = _deal(single, agent)(states, noise)
         return jnp.mean(losses), jax.tree.map(jnp.mean, metrics)
 
     def gradient(behaviour: Behaviour, target: Critic, states: Array, noise: Array) -> tuple[Behaviour, Metrics]:
@@ -226,7 +238,7 @@ def behaviour_round(
     """
     config, observations, key, (rate, entropy_share) = inputs
     optimisers = make_optimisers(config)
-    gradient_of = _behaviour_gradient(config, state.agent, entropy_share)
+    gradient_of = behaviour_gradient(config, state.agent, entropy_share)
     noise_shape = (config.imagined_batch, config.imagined_steps + 1, state.agent.config.action_size)
 
     def update(carry: Any, inputs: tuple[Array, PRNGKeyArray]) -> tuple[Any, Metrics]:

@@ -142,3 +142,7 @@ def test_the_quadruped_starts_in_any_orientation_or_upright_as_asked():
         assert rwrl.data.ncon == 0
         headings.add(round(float(rwrl.data.qpos[6]), 3))
     assert len(headings) == 4
+    mixed = make("QuadrupedWalk-v0", reset="mixed")
+    starts = np.array([upright(mixed, seed) for seed in range(40)])
+    assert 10 < np.sum(starts > 0.9999) < 30
+    assert np.ptp(starts) > 1.0

@@ -55,7 +55,7 @@ THIGH, KNEE, JOINT, NOMINAL = (
         (NOMINAL, {"action_repeat": 0}, "positive integer"),
         (NOMINAL, {"width": -3}, "positive integer"),
         (NOMINAL, {"task": "walker-fly"}, "walker-walk"),
-        ("QuadrupedWalk-v0", {"reset": "upright"}, "Choices: dmc, rwrl"),
+        ("QuadrupedWalk-v0", {"reset": "upright"}, "Choices: dmc, rwrl, mixed"),
         ("CartpoleSwingup-v0", {"perturbation": "disabled_joint"}, "pole_length, pole_mass"),
     ],
 )

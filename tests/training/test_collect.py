@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import jax
+import jax.random as jr
 import numpy as np
 import probes
 import pytest
 import varied
+from toys import TINY
 
 from melro_gym.envs.boxes import make_env, make_envs
+from melro_gym.models import Agent, AgentConfig
+from melro_gym.training import TrainConfig
 from melro_gym.training.collect import Collector
 from melro_gym.training.replay import Replay
 
@@ -104,6 +109,24 @@ def test_blocks_of_random_extremes_are_held_and_take_their_share():
     assert set(np.unique(means[extreme])) == {-1.0, 1.0}
     far = np.abs(replay.rows.action.reshape(120, 2) - means)[extreme]
     assert 0.0 < far.max() < 0.3
+
+
+def test_quiet_environments_execute_the_means_and_the_others_samples():
+    collector, replay, envs = _collector(varied.ENV_ID, {}, num_envs=3, quiet_envs=1)
+    (size,), (actions,) = envs.single_observation_space.shape, envs.single_action_space.shape
+    agent = Agent(AgentConfig(size, actions, **TINY), key=jr.key(0))
+    collector.collect(90, agent, np.random.default_rng(0))
+    envs.close()
+    means, stds = (np.asarray(part) for part in jax.vmap(agent)(replay.rows.obs))
+    rows = lambda values: values.reshape(30, 3, actions)
+    np.testing.assert_allclose(replay.rows.mean, means, atol=1e-6)
+    np.testing.assert_allclose(rows(replay.rows.std)[:, 1:], rows(stds)[:, 1:], atol=1e-6)
+    assert stds.min() > 0.2
+    away = np.abs(rows(replay.rows.action - np.clip(means, -1.0, 1.0)))
+    assert away[:, 0].max() < 0.25
+    assert away[:, 1:].mean() > 0.2
+    with pytest.raises(ValueError, match=r"`quiet_envs` must lie in \[0, num_envs=2\]; got 3"):
+        TrainConfig(num_envs=2, quiet_envs=3)
 
 
 @pytest.mark.parametrize("episode_decisions", [0, 2])

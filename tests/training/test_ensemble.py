@@ -18,11 +18,12 @@ from melro_gym import load_agent, save_agent, train
 from melro_gym.checkpoint import CheckpointError, flatten_arrays, read_arrays
 from melro_gym.models import Agent, AgentConfig
 from melro_gym.training import Callback, TrainConfig, add_ensemble
+from melro_gym.training.losses import Behaviour
 from melro_gym.training.model_losses import Window
-from melro_gym.training.updates import Model, init_learner, model_round
+from melro_gym.training.updates import Model, behaviour_gradient, init_learner, model_round
 
 probes.register()
-RUN = dataclasses.replace(probes.TINY_RUN, total_env_steps=40, ensemble_size=3)
+RUN = dataclasses.replace(probes.TINY_RUN, total_env_steps=40, ensemble_size=3, imagined_batch=15)
 
 
 class StopAtOnce(Callback):
@@ -67,6 +68,25 @@ def test_members_trained_together_equal_each_trained_alone_on_its_windows(infere
         trained = Model(single.agent.world_model, single.inference)
         stacked = Model(together.agent.members, together.inference)
         _assert_same(trained, jax.tree.map(operator.itemgetter(index), stacked), rtol=2e-4, atol=2e-6)
+
+
+def test_policy_and_critic_learn_from_an_equal_part_of_the_trajectories_in_every_member():
+    config = TrainConfig(ensemble_size=2, imagined_batch=4)
+    agent = Agent(AgentConfig(3, 2, ensemble_size=2, **SIZES), key=jr.key(0))
+    rng = np.random.default_rng(0)
+    states = jnp.asarray(rng.normal(size=(4, 3)), jnp.float32)
+    noise = jnp.asarray(rng.normal(size=(4, 3, 2)), jnp.float32)
+    learn = lambda agent, rows: behaviour_gradient(config, agent, jnp.ones(()))(
+        Behaviour(agent.policy, agent.critic), agent.critic, states[rows], noise[rows]
+    )[0]
+    first, second = (
+        learn(agent.with_members(_member(agent.members, index)), rows)
+        for index, rows in enumerate((slice(2), slice(2, 4)))
+    )
+    mean = jax.tree.map(lambda one, other: (one + other) / 2, first, second)
+    _assert_same(learn(agent, slice(4)), mean, rtol=1e-4, atol=1e-7)
+    with pytest.raises(ValueError, match="`imagined_batch` must be a multiple of `ensemble_size`; got 5 and 2"):
+        TrainConfig(ensemble_size=2, imagined_batch=5)
 
 
 def test_a_run_trains_every_member_and_resumes_them(tmp_path):
