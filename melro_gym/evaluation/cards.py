@@ -26,7 +26,7 @@ ENDS = {"position_error": "distance to the goal at the end, in metres", "success
 """Entries of an episode's last `info` that a card reports where an environment has them."""
 
 
-def ship_agent(*, source: Path, target: Path, preset: str, seed: int = 1) -> Path:
+def ship_agent(*, source: Path, target: Path, preset: str, seed: int = 1, nominal: bool = False) -> Path:
     """Measure an agent over 50 episodes in both action modes, and write it with a Markdown card beside it.
 
     Args:
@@ -34,13 +34,15 @@ def ship_agent(*, source: Path, target: Path, preset: str, seed: int = 1) -> Pat
         target: the `.safetensors` file to write; the card has the same name and the ending `.md`.
         preset: preset that the run was started with, for the command on the card.
         seed: of the evaluation; not the one that chose the agent.
+        nominal: measure without the keyword arguments that the environment had in training.
 
     Returns:
         The card's path.
     """
     agent = load_agent(source)
     record = agent.metadata
-    played = [_play(agent, method, seed) for method in ("base-mean", "base-sample")]
+    env_kwargs = {} if nominal else record["env_kwargs"]
+    played = [_play(agent, env_kwargs, method, seed) for method in ("base-mean", "base-sample")]
     rows = [row for row, _ in played]
     better, ends = max(played, key=lambda pair: pair[0].mean)
     returns = {row.method: {"mean": row.mean, "ci95": list(row.ci95)} for row in rows}
@@ -54,19 +56,19 @@ def ship_agent(*, source: Path, target: Path, preset: str, seed: int = 1) -> Pat
     return card
 
 
-def _play(agent: Agent, method: str, seed: int) -> tuple[Row, dict[str, float]]:
-    """Returns of the base policy in its own environment, and means of what the episodes' last `info` says."""
-    record, seeds = agent.metadata, episode_seeds(seed, EPISODES)
+def _play(agent: Agent, env_kwargs: dict[str, Any], method: str, seed: int) -> tuple[Row, dict[str, float]]:
+    """Returns of the base policy in its environment, and means of what the episodes' last `info` says."""
+    env_id, seeds = agent.metadata["env"], episode_seeds(seed, EPISODES)
     last: dict[int, dict[str, Any]] = {}
     returns = run_episodes(
-        lambda: make_env(record["env"], record["env_kwargs"]),
+        lambda: make_env(env_id, env_kwargs),
         base_controller(agent, sample=method == "base-sample", seed=seeds[0]),
         seeds,
         on_end=last.__setitem__,
     )
     present = [name for name in ENDS if all(name in info for info in last.values())]
     ends = {name: float(np.mean([float(info[name]) for info in last.values()])) for name in present}
-    return make_row(record["env"], record["env_kwargs"], method, returns), ends
+    return make_row(env_id, env_kwargs, method, returns), ends
 
 
 def train_command(name: str, record: dict[str, Any], preset: str) -> str:
@@ -100,7 +102,8 @@ def _card(
 ) -> str:
     result = record["result"]
     training = record["training"]
-    kwargs = f" with `{json.dumps(record['env_kwargs'])}`" if record["env_kwargs"] else ""
+    kwargs = f" with `{json.dumps(rows[0].env_kwargs)}`" if rows[0].env_kwargs else ""
+    where = "" if rows[0].env_kwargs == record["env_kwargs"] else " in the environment of the training"
     versions = ", ".join(f"{package} {version}" for package, version in package_versions().items())
     parts = [
         f"# {name}",
@@ -118,7 +121,7 @@ def _card(
         *(f"* {row.method}: {row.mean:.4g} [{row.ci95[0]:.4g}, {row.ci95[1]:.4g}]" for row in rows),
         *(f"* {ENDS[key]}: {value:.3f}" for key, value in ends.items()),
         "",
-        "Learning curve (mean return of the periodic evaluation, executing means / samples):",
+        f"Learning curve (mean return of the periodic evaluation{where}, executing means / samples):",
         "",
         "| environment steps | means | samples | policy's std |",
         "|---|---|---|---|",

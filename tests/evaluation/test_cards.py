@@ -5,6 +5,7 @@ import re
 import shlex
 
 import gymnasium as gym
+import jax
 import jax.random as jr
 import numpy as np
 import probes
@@ -16,6 +17,7 @@ from melro_gym.checkpoint import shipped_agents
 from melro_gym.commands.parsing import parse_settings
 from melro_gym.evaluation.cards import EPISODES, ship_agent, train_command
 from melro_gym.evaluation.protocol import episode_seeds
+from melro_gym.evaluation.rollouts import run_episodes
 from melro_gym.models import Agent, AgentConfig
 from melro_gym.training import make_config
 
@@ -71,6 +73,17 @@ def test_a_card_states_what_was_measured(trained, tmp_path):
     assert 'Returns on `probe/Arrives-v0` with `{"length": 6}`, mean of 50' in card
     assert "| 40 | -1.25 | -2.5 | 0.50 |" in card
     assert {path.name for path in target.parent.iterdir()} == {"arrives.safetensors", "arrives.md"}
+
+
+def test_a_card_may_measure_without_the_arguments_of_the_training(trained, tmp_path):
+    default = run_episodes(
+        Arrives, lambda obs: np.asarray(jax.vmap(load_agent(trained))(obs).mean), episode_seeds(1, EPISODES)
+    )
+    card = ship_agent(source=trained, target=tmp_path / "arrives.safetensors", preset="cpu", nominal=True).read_text()
+    assert f"* base-mean: {np.mean(default):.4g} [" in card
+    assert "Returns on `probe/Arrives-v0`, mean of 50" in card
+    assert "periodic evaluation in the environment of the training" in card
+    assert load_agent(tmp_path / "arrives.safetensors").metadata["env_kwargs"] == {"length": 6}
 
 
 def test_the_cards_command_gives_the_settings_back(trained):
