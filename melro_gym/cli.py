@@ -79,6 +79,8 @@ class Train:
     """Environments that collect side by side."""
     resume: bool = False
     """Go on with the run in the folder."""
+    amend: bool = False
+    """With --resume: go on with other settings than the run had, such as another entropy_weight."""
     max_minutes: float | None = None
     """Save and stop after this much training time, over all interruptions."""
     device: str | None = None

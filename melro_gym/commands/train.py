@@ -29,6 +29,7 @@ def run(args: Train) -> None:
             config,
             args.out,
             resume=args.resume,
+            amend=args.amend,
             max_minutes=args.max_minutes,
             device=args.device,
             tensorboard=args.tensorboard,

@@ -115,6 +115,7 @@ def _card(
         f"and taken from `{source}`: {result['env_steps']} environment steps,"
         f" {result['minutes']:.0f} minutes of training. Entropy weight {training['entropy_weight']},"
         f" models see the {training['model_input']}.",
+        *(_amendment(item) for item in record.get("amendments", ())),
         "",
         f"Returns on `{record['env']}`{kwargs}, mean of {EPISODES} episodes with 95 % interval:",
         "",
@@ -136,6 +137,14 @@ def _card(
         "",
     ]
     return "\n".join(parts)
+
+
+def _amendment(amendment: dict[str, Any]) -> str:
+    former = " ".join(f"{name}={json.dumps(value).strip(chr(34))}" for name, value in amendment["before"].items())
+    return (
+        f"Until step {amendment['env_steps']} the settings were `{former}`; "
+        "then the run was stopped, and the command given again with `--resume --amend`."
+    )
 
 
 if __name__ == "__main__":

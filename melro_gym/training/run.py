@@ -30,6 +30,37 @@ from melro_gym.training.updates import LearnerState, init_learner
 STATE_FILE = "state.safetensors"
 MAY_CHANGE = ("total_env_steps", "vectorization")
 """Settings that may differ when a run is resumed."""
+AMENDABLE = (
+    "model_updates",
+    "model_batch",
+    "model_window",
+    "emission",
+    "emission_variance",
+    "reward_variance",
+    "transition_variance",
+    "exploration_noise",
+    "random_share",
+    "random_hold",
+    "quiet_envs",
+    "behaviour_updates",
+    "imagined_batch",
+    "imagined_steps",
+    "td_lambda",
+    "entropy_weight",
+    "entropy_rise",
+    "return_weight",
+    "conservativity",
+    "target_rate",
+    "average_rate",
+    "learning_rate",
+    "final_learning_rate",
+    "model_max_grad_norm",
+    "policy_max_grad_norm",
+    "critic_max_grad_norm",
+    "eval_every",
+    "eval_episodes",
+)
+"""Settings that may differ when a run is amended: neither its networks nor its data depend on them."""
 _STATE_FORMAT = "melro_gym training state 3"
 
 
@@ -55,6 +86,8 @@ class Run(NamedTuple):
     rounds: int
     minutes: float
     """Time spent in training so far, over all interruptions."""
+    amendments: tuple[dict[str, Any], ...] = ()
+    """Where settings changed: `env_steps`, and in `before` the values until then."""
 
 
 def env_facts(config: TrainConfig) -> EnvFacts:
@@ -99,7 +132,7 @@ def find_device(name: str | None) -> Any:
         ) from None
 
 
-def blank_agent(config: TrainConfig, facts: EnvFacts) -> Agent:
+def blank_agent(config: TrainConfig, facts: EnvFacts, amendments: tuple[dict[str, Any], ...] = ()) -> Agent:
     """Untrained networks for the environment, with the metadata that ties an agent to it."""
     agent_config = AgentConfig(
         obs_size=facts.obs_size,
@@ -128,6 +161,7 @@ def blank_agent(config: TrainConfig, facts: EnvFacts) -> Agent:
         "discount": config.discount,
         "training": config.to_json(),
         "versions": package_versions(),
+        **({"amendments": list(amendments)} if amendments else {}),
     }
     return Agent(agent_config, record=record, key=jr.key(config.seed))
 
@@ -218,16 +252,19 @@ def save_run(run: Run, folder: Path) -> None:
         "minutes": run.minutes,
         "episodes": run.collector.episodes.tolist(),
         "last_return": run.collector.last_return,
+        "amendments": list(run.amendments),
     }
     write_arrays(folder / STATE_FILE, arrays, metadata)
 
 
-def restore_run(config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, Any], folder: Path) -> Run:
+def restore_run(
+    config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, Any], folder: Path, *, amend: bool = False
+) -> Run:
     """The run that `save_run` wrote, with the environments where they were.
 
     Raises:
         CheckpointError: the file is damaged or of another version.
-        ValueError: `config` differs from the run's in more than what may change.
+        ValueError: `config` differs from the run's in more than what may change, or may be amended.
     """
     arrays, metadata = read_arrays(folder / STATE_FILE)
     if metadata.get("format") != _STATE_FORMAT:
@@ -235,21 +272,25 @@ def restore_run(config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, 
     if config.terminates is None:
         config = dataclasses.replace(config, terminates=metadata["config"]["terminates"])
     wanted = config.to_json()
-    differ = [
-        name for name, value in metadata["config"].items() if wanted.get(name) != value and name not in MAY_CHANGE
-    ]
-    if differ:
+    former = TrainConfig().to_json() | metadata["config"]
+    differ = {name: former[name] for name in wanted if wanted[name] != former[name] and name not in MAY_CHANGE}
+    refused = [name for name in differ if not (amend and name in AMENDABLE)]
+    if refused:
+        advice = "" if amend or set(differ) - set(AMENDABLE) else ", or amend the run (--amend)"
         raise ValueError(
-            f"{folder} was started with other settings: {', '.join(differ)}. Use those, or another folder."
+            f"{folder} was started with other settings: {', '.join(refused)}. Use those, or another folder{advice}."
         )
     done = metadata["rounds"] * round_decisions(config) * facts.action_repeat
     if done > config.total_env_steps + round_decisions(config) * facts.action_repeat:
         raise ValueError(f"{folder} already has {done} steps, more than `total_env_steps={config.total_env_steps}`.")
     replay = empty_replay(config, facts)
     replay.restore(Transition(*(arrays[f"replay.{name}"] for name in Transition._fields)))
-    learner = init_learner(blank_agent(config, facts), config)
+    amendments = tuple(metadata.get("amendments", ()))
+    if differ:
+        amendments += ({"env_steps": done, "before": differ},)
+    learner = init_learner(blank_agent(config, facts, amendments), config)
     stored = {path.removeprefix("learner"): leaf for path, leaf in arrays.items() if path.startswith("learner")}
     learner = restore_arrays(learner, stored)
     collector = make_collector(config, envs, replay)
     collector.resume(metadata["episodes"], metadata["last_return"])
-    return Run(config, facts, replay, collector, learner, metadata["rounds"], metadata["minutes"])
+    return Run(config, facts, replay, collector, learner, metadata["rounds"], metadata["minutes"], amendments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import time
 from collections.abc import Sequence
@@ -63,6 +64,7 @@ def train(
     out: str | os.PathLike[str],
     *,
     resume: bool = False,
+    amend: bool = False,
     max_minutes: float | None = None,
     device: str | None = None,
     tensorboard: bool = False,
@@ -80,6 +82,8 @@ def train(
         out: folder; made when missing.
         resume: continue the run in `out`, or start it if there is none. Needs the settings that the run was started
             with, but for `total_env_steps` and `vectorization`.
+        amend: with `resume`: settings may differ on which neither networks nor stored data depend, such as
+            `entropy_weight`. The agent's metadata keep the former values (`amendments`).
         max_minutes: save and stop after this much training time, over all interruptions.
         device: where JAX computes, such as `cpu`, `gpu` or `gpu:1`; None leaves it to JAX.
         tensorboard: write curves for TensorBoard to `out/tensorboard`; needs the extra `tensorboard`.
@@ -90,7 +94,7 @@ def train(
     Raises:
         FileExistsError: `out` holds a run and `resume` is not set.
         ValueError: an environment that cannot be trained on, or that returns numbers that are not finite; unknown
-            settings; a device that is not there.
+            settings; other settings than the run's; `amend` without `resume`; a device that is not there.
         FloatingPointError: training diverged.
         OSError: the folder cannot be written to. The state of the last save is intact, here as with the other errors.
 
@@ -102,6 +106,8 @@ def train(
         config = make_config(preset, env=config, **settings)
     elif settings:
         raise TypeError(f"Give settings in the TrainConfig, or an id instead of it; got both: {', '.join(settings)}.")
+    if amend and not resume:
+        raise ValueError("Only a run that is resumed can be amended: set `resume` too.")
     folder = Path(out)
     with jax.default_device(find_device(device)):
         facts = env_facts(config)
@@ -109,8 +115,8 @@ def train(
         claim_folder(folder, resume)
         envs = make_envs(config.env, config.env_kwargs, config.num_envs, config.vectorization)
         try:
-            run = restore_run(config, facts, envs, folder) if has_state(folder) else _start(config, facts, envs)
-            return _loop(run, folder, max_minutes, hooks)
+            start = functools.partial(restore_run, folder=folder, amend=amend) if has_state(folder) else _start
+            return _loop(start(config, facts, envs), folder, max_minutes, hooks)
         finally:
             envs.close()
             for callback in hooks:

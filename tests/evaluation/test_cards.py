@@ -86,6 +86,15 @@ def test_a_card_may_measure_without_the_arguments_of_the_training(trained, tmp_p
     assert load_agent(tmp_path / "arrives.safetensors").metadata["env_kwargs"] == {"length": 6}
 
 
+def test_a_card_says_where_the_settings_changed(trained, tmp_path):
+    agent = load_agent(trained)
+    before = {"entropy_weight": 0.25, "imagined_steps": 3}
+    save_agent(trained, agent.with_metadata({**agent.metadata, "amendments": [{"env_steps": 20, "before": before}]}))
+    card = ship_agent(source=trained, target=tmp_path / "arrives.safetensors", preset="cpu").read_text()
+    assert "Until step 20 the settings were `entropy_weight=0.25 imagined_steps=3`; then" in card
+    assert "--resume --amend" in card
+
+
 def test_the_cards_command_gives_the_settings_back(trained):
     record = load_agent(trained).metadata
     assert _settings_of(train_command("arrives", record, "cpu")) == record["training"]

@@ -113,7 +113,7 @@ def test_blocks_of_random_extremes_are_held_and_take_their_share():
 
 def test_quiet_environments_execute_the_means_and_the_others_samples():
     collector, replay, envs = _collector(varied.ENV_ID, {}, num_envs=3, quiet_envs=1)
-    (size,), (actions,) = envs.single_observation_space.shape, envs.single_action_space.shape
+    size, actions = replay.rows.obs.shape[1], replay.rows.action.shape[1]
     agent = Agent(AgentConfig(size, actions, **TINY), key=jr.key(0))
     collector.collect(90, agent, np.random.default_rng(0))
     envs.close()

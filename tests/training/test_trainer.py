@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 
 import equinox as eqx
 import gymnasium as gym
@@ -77,6 +78,30 @@ def test_resuming_with_other_settings_names_them(tmp_path):
         train(dataclasses.replace(config, entropy_weight=0.5), tmp_path / "run", resume=True)
     with pytest.raises(ValueError, match="already has 20 steps"):
         train(dataclasses.replace(config, total_env_steps=5), tmp_path / "run", resume=True)
+
+
+def test_an_amended_run_goes_on_with_the_new_settings_and_remembers_the_old(tmp_path):
+    config = dataclasses.replace(TINY, total_env_steps=20)
+    train(config, tmp_path / "plain")
+    shutil.copytree(tmp_path / "plain", tmp_path / "amended")
+    longer = dataclasses.replace(config, total_env_steps=40)
+    other = dataclasses.replace(longer, entropy_weight=0.5, imagined_steps=4)
+    with pytest.raises(ValueError, match=r"imagined_steps, entropy_weight.*or amend the run \(--amend\)"):
+        train(other, tmp_path / "amended", resume=True)
+    with pytest.raises(ValueError, match="settings: policy_width. Use those, or another folder.$"):
+        train(dataclasses.replace(other, policy_width=8), tmp_path / "amended", resume=True, amend=True)
+    with pytest.raises(ValueError, match="`resume`"):
+        train(other, tmp_path / "new", amend=True)
+    plain = train(longer, tmp_path / "plain", resume=True)
+    train(other, tmp_path / "amended", resume=True, amend=True, callbacks=[StopAtOnce()])
+    amended = train(other, tmp_path / "amended", resume=True)
+    assert "amendments" not in plain.metadata
+    before = {"imagined_steps": config.imagined_steps, "entropy_weight": config.entropy_weight}
+    assert amended.metadata["amendments"] == [{"env_steps": 20, "before": before}]
+    assert amended.metadata["training"]["entropy_weight"] == 0.5
+    assert float(jnp.mean(amended(np.zeros(1)).std)) != float(jnp.mean(plain(np.zeros(1)).std))
+    first, second = ((tmp_path / name / "curve.jsonl").read_text().splitlines() for name in ("plain", "amended"))
+    assert first[0] == second[0]
 
 
 def test_a_run_that_starts_from_an_agent_goes_on_with_its_networks_and_policy(tmp_path):
