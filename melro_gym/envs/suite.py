@@ -51,7 +51,7 @@ class SuiteEnv(gym.Env[np.ndarray, np.ndarray]):
         scheduler_std: standard deviation of a scheduler's step; None is the row's.
         scheduler_period: episodes for which a scheduler keeps a value.
         reset: distribution of the first state. `dmc` is dm_control's; for the quadruped `rwrl` is upright with a random
-            heading, as in the Real-World RL suite (dm_control starts it in any orientation), and `mixed` either of them.
+            heading, as in the Real-World RL suite (dm_control starts it in any orientation); `mixed` is either.
         action_repeat: control steps per call of `step`.
         render_mode: None or `rgb_array`.
         width: width of a rendered picture in pixels.
