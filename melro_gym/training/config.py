@@ -110,7 +110,7 @@ class TrainConfig:
     behaviour_updates: int = 100
     """Policy/critic updates per round [policy max_iter]."""
     imagined_batch: int = 64
-    """Imagined trajectories per policy/critic update [n_samples]."""
+    """Imagined trajectories per policy/critic update, rounded up to a multiple of `ensemble_size` [n_samples]."""
     imagined_steps: int = 6
     """Decisions per imagined trajectory [policy n_time_steps]."""
 
@@ -163,11 +163,6 @@ class TrainConfig:
                 raise ValueError(f"`{name}` must be at least 1; got {getattr(self, name)}.")
         if not 0 <= self.quiet_envs <= self.num_envs:
             raise ValueError(f"`quiet_envs` must lie in [0, num_envs={self.num_envs}]; got {self.quiet_envs}.")
-        if self.imagined_batch % self.ensemble_size:
-            raise ValueError(
-                f"`imagined_batch` must be a multiple of `ensemble_size`; got {self.imagined_batch} "
-                f"and {self.ensemble_size}."
-            )
         if self.vectorization not in ("sync", "async"):
             raise ValueError(f"`vectorization` must be 'sync' or 'async'; got {self.vectorization!r}.")
         if self.initial_decisions < self.model_window:

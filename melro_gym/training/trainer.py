@@ -164,7 +164,8 @@ def sample_windows(config: TrainConfig, agent: Agent, replay: Replay, rng: np.ra
 
 def sample_starts(config: TrainConfig, replay: Replay, rng: np.random.Generator) -> jax.Array:
     """Observations from which one round's policy/critic updates imagine, `(updates, batch, S)`."""
-    return jnp.asarray(replay.sample_states(rng, (config.behaviour_updates, config.imagined_batch)))
+    batch = -(-config.imagined_batch // config.ensemble_size) * config.ensemble_size
+    return jnp.asarray(replay.sample_states(rng, (config.behaviour_updates, batch)))
 
 
 def control_rows(agent: Agent, rows: Transition) -> np.ndarray:

@@ -239,7 +239,7 @@ def behaviour_round(
     config, observations, key, (rate, entropy_share) = inputs
     optimisers = make_optimisers(config)
     gradient_of = behaviour_gradient(config, state.agent, entropy_share)
-    noise_shape = (config.imagined_batch, config.imagined_steps + 1, state.agent.config.action_size)
+    noise_shape = (observations.shape[1], config.imagined_steps + 1, state.agent.config.action_size)
 
     def update(carry: Any, inputs: tuple[Array, PRNGKeyArray]) -> tuple[Any, Metrics]:
         behaviour, target, policy_state, critic_state = carry
