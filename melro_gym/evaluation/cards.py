@@ -141,9 +141,10 @@ def _card(
 
 def _amendment(amendment: dict[str, Any]) -> str:
     former = " ".join(f"{name}={json.dumps(value).strip(chr(34))}" for name, value in amendment["before"].items())
+    options = "--resume" if set(amendment["before"]) == {"total_env_steps"} else "--resume --amend"
     return (
         f"Until step {amendment['env_steps']} the settings were `{former}`; "
-        "then the run was stopped, and the command given again with `--resume --amend`."
+        f"then the command was given again with `{options}`."
     )
 
 

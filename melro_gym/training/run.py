@@ -28,8 +28,6 @@ from melro_gym.training.replay import Replay, Transition
 from melro_gym.training.updates import LearnerState, init_learner
 
 STATE_FILE = "state.safetensors"
-MAY_CHANGE = ("total_env_steps", "vectorization")
-"""Settings that may differ when a run is resumed."""
 AMENDABLE = (
     "model_updates",
     "model_batch",
@@ -273,10 +271,11 @@ def restore_run(
         config = dataclasses.replace(config, terminates=metadata["config"]["terminates"])
     wanted = config.to_json()
     former = TrainConfig().to_json() | metadata["config"]
-    differ = {name: former[name] for name in wanted if wanted[name] != former[name] and name not in MAY_CHANGE}
-    refused = [name for name in differ if not (amend and name in AMENDABLE)]
+    differ = {name: former[name] for name in wanted if wanted[name] != former[name] and name != "vectorization"}
+    settings = [name for name in differ if name != "total_env_steps"]
+    refused = [name for name in settings if not (amend and name in AMENDABLE)]
     if refused:
-        advice = "" if amend or set(differ) - set(AMENDABLE) else ", or amend the run (--amend)"
+        advice = "" if amend or set(settings) - set(AMENDABLE) else ", or amend the run (--amend)"
         raise ValueError(
             f"{folder} was started with other settings: {', '.join(refused)}. Use those, or another folder{advice}."
         )

@@ -89,10 +89,14 @@ def test_a_card_may_measure_without_the_arguments_of_the_training(trained, tmp_p
 def test_a_card_says_where_the_settings_changed(trained, tmp_path):
     agent = load_agent(trained)
     before = {"entropy_weight": 0.25, "imagined_steps": 3}
-    save_agent(trained, agent.with_metadata({**agent.metadata, "amendments": [{"env_steps": 20, "before": before}]}))
+    amendments = [{"env_steps": 20, "before": before}, {"env_steps": 30, "before": {"total_env_steps": 30}}]
+    save_agent(trained, agent.with_metadata({**agent.metadata, "amendments": amendments}))
     card = ship_agent(source=trained, target=tmp_path / "arrives.safetensors", preset="cpu").read_text()
-    assert "Until step 20 the settings were `entropy_weight=0.25 imagined_steps=3`; then" in card
-    assert "--resume --amend" in card
+    first, second = (line for line in card.splitlines() if line.startswith("Until step"))
+    assert first.startswith("Until step 20 the settings were `entropy_weight=0.25 imagined_steps=3`; then")
+    assert first.endswith("`--resume --amend`.")
+    assert second.startswith("Until step 30 the settings were `total_env_steps=30`; then")
+    assert second.endswith("`--resume`.")
 
 
 def test_the_cards_command_gives_the_settings_back(trained):

@@ -95,8 +95,8 @@ def test_an_amended_run_goes_on_with_the_new_settings_and_remembers_the_old(tmp_
     plain = train(longer, tmp_path / "plain", resume=True)
     train(other, tmp_path / "amended", resume=True, amend=True, callbacks=[StopAtOnce()])
     amended = train(other, tmp_path / "amended", resume=True)
-    assert "amendments" not in plain.metadata
-    before = {"imagined_steps": config.imagined_steps, "entropy_weight": config.entropy_weight}
+    assert plain.metadata["amendments"] == [{"env_steps": 20, "before": {"total_env_steps": 20}}]
+    before = {"total_env_steps": 20, "imagined_steps": config.imagined_steps, "entropy_weight": config.entropy_weight}
     assert amended.metadata["amendments"] == [{"env_steps": 20, "before": before}]
     assert amended.metadata["training"]["entropy_weight"] == 0.5
     assert float(jnp.mean(amended(np.zeros(1)).std)) != float(jnp.mean(plain(np.zeros(1)).std))
