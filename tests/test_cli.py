@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import gymnasium as gym
 import numpy as np
@@ -9,8 +11,9 @@ import pytest
 from toys import tiny_agent
 
 from melro_gym import MELROController, cli, load_agent, save_agent
-from melro_gym.commands.display import three_digits
-from melro_gym.commands.parsing import parse_settings
+from melro_gym.cli.app import VERBS
+from melro_gym.cli.display import three_digits
+from melro_gym.cli.parsing import parse_settings
 
 probes.register()
 
@@ -44,6 +47,13 @@ def test_help_lists_the_commands(capsys):
     assert stop.value.code == 0
     text = capsys.readouterr().out
     assert all(name in text for name in ("demo", "envs", "agents", "train", "evaluate", "tune"))
+
+
+@pytest.mark.parametrize("module", ["app", *(verb.__name__.lower() for verb in VERBS)])
+def test_each_verb_is_a_file_that_loads_alone_and_fast(module):
+    code = f"import melro_gym.cli.{module}, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert not {"jax", "equinox", "mujoco", "dm_control", "matplotlib", "scipy"}.intersection(loaded)
 
 
 def test_envs_lists_ids_with_their_ranges(capsys, tmp_path):

@@ -16,7 +16,8 @@ import numpy as np
 from melro_gym.checkpoint import load_agent, package_versions, save_agent
 from melro_gym.envs.boxes import make_env
 from melro_gym.evaluation.controllers import base_controller
-from melro_gym.evaluation.protocol import Row, episode_seeds, make_row
+from melro_gym.evaluation.protocol import episode_seeds
+from melro_gym.evaluation.records import Row, make_row
 from melro_gym.evaluation.rollouts import run_episodes
 from melro_gym.models import Agent
 from melro_gym.training import TrainConfig, make_config

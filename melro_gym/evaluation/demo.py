@@ -14,7 +14,8 @@ import numpy as np
 from melro_gym.checkpoint import load_agent
 from melro_gym.evaluation.controllers import base_controller
 from melro_gym.evaluation.figures import draw_returns, write_video
-from melro_gym.evaluation.protocol import Row, episode_seeds, make_row
+from melro_gym.evaluation.protocol import episode_seeds
+from melro_gym.evaluation.records import Row, make_row
 from melro_gym.models import Agent
 from melro_gym.wrappers import MELROController
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from melro_gym.evaluation.protocol import Row, row_label
+from melro_gym.evaluation.records import Row, row_label
 
 COLOURS = {"base": "#7a8794", "base-mean": "#7a8794", "base-sample": "#aab4bd", "melro": "#d1495b"}
 LABELS = {

@@ -1,47 +1,19 @@
-"""Returns of several methods on several environments, as plain records."""
+"""Returns of several methods on several environments."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from melro_gym.envs.boxes import make_env
 from melro_gym.evaluation.controllers import make_controller
+from melro_gym.evaluation.records import Row, make_row
 from melro_gym.evaluation.rollouts import run_episodes
-from melro_gym.evaluation.statistics import bootstrap_mean
 from melro_gym.models import Agent
 from melro_gym.planning import PlanConfig
 from melro_gym.wrappers.checks import check_fits
-
-
-@dataclass(frozen=True)
-class Row:
-    """Episode returns of one method on one environment."""
-
-    env_id: str
-    env_kwargs: dict[str, Any]
-    method: str
-    returns: list[float]
-    mean: float
-    ci95: tuple[float, float]
-
-
-def make_row(env_id: str, env_kwargs: dict[str, Any], method: str, returns: Iterable[float]) -> Row:
-    """Record with mean and 95 % bootstrap interval."""
-    values = [float(value) for value in returns]
-    interval = bootstrap_mean([np.asarray(values)])
-    return Row(env_id, env_kwargs, method, values, interval.mean, (interval.low, interval.high))
-
-
-def row_label(row: Row) -> str:
-    """Short name of a row's environment: its id without the version, and its keyword arguments."""
-    kwargs = ", ".join(f"{name}={value}" for name, value in row.env_kwargs.items())
-    return row.env_id.removesuffix("-v0") + (f" ({kwargs})" if kwargs else "")
 
 
 def episode_seeds(seed: int, episodes: int) -> list[int]:
@@ -92,10 +64,3 @@ def evaluate(
 def default_config(agent: Agent, **settings: Any) -> PlanConfig:
     """Planner settings with the discount that the agent's critic was trained with."""
     return PlanConfig(**{"discount": agent.metadata.get("discount", 0.975), **settings})
-
-
-def write_json(path: str | Path, rows: Iterable[Row], **extra: Any) -> None:
-    """Write records to `{"rows": [...], **extra}`."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps({"rows": [asdict(row) for row in rows], **extra}, indent=1) + "\n")

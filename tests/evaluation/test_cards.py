@@ -14,7 +14,7 @@ from toys import TINY
 
 from melro_gym import load_agent, save_agent
 from melro_gym.checkpoint import shipped_agents
-from melro_gym.commands.parsing import parse_settings
+from melro_gym.cli.parsing import parse_settings
 from melro_gym.evaluation.cards import EPISODES, ship_agent, train_command
 from melro_gym.evaluation.protocol import episode_seeds
 from melro_gym.evaluation.rollouts import run_episodes

@@ -15,13 +15,13 @@ import numpy as np
 import tyro
 
 from melro_gym.checkpoint import load_agent, package_versions
-from melro_gym.commands.display import console, make_progress
-from melro_gym.commands.parsing import Pairs, parse_settings
+from melro_gym.cli.display import console, make_progress
+from melro_gym.cli.parsing import Pairs, parse_settings
 from melro_gym.evaluation.figures import save_atomically
 from melro_gym.evaluation.maze_figures import drawing
 from melro_gym.evaluation.maze_figures.records import MazeData, Panel, PlanPanel, load, save
 from melro_gym.evaluation.maze_figures.simulation import Episodes, imagine, look_at, play, spread_states
-from melro_gym.evaluation.protocol import make_row
+from melro_gym.evaluation.records import make_row
 from melro_gym.models import Agent
 from melro_gym.wrappers import MELROController
 

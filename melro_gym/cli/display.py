@@ -1,4 +1,4 @@
-"""Console, progress bars and tables shared by the commands."""
+"""Console, progress bars and tables shared by the verbs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from melro_gym.evaluation.protocol import Row, row_label
+from melro_gym.evaluation.records import Row, row_label
 
 console = Console()
 

@@ -1,46 +1,18 @@
-"""`melro-gym train`."""
+"""What `melro-gym train` shows of a run, and how it is stopped: callbacks, apart from `train` for they need JAX."""
 
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.progress import Progress
 
-from melro_gym.commands.display import console, make_progress, three_digits
-from melro_gym.commands.parsing import parse_object, parse_settings
+from melro_gym.cli.display import three_digits
 from melro_gym.models import Agent
-from melro_gym.training import Callback, TrainConfig, make_config, train
-
-if TYPE_CHECKING:
-    from melro_gym.cli import Train
+from melro_gym.training import Callback, TrainConfig
 
 
-def run(args: Train) -> None:
-    """Train with a progress bar; a line per evaluation; Ctrl-C and SIGTERM save the state before leaving."""
-    kwargs = parse_object(args.env_kwargs, "--env-kwargs")
-    options = {"env": args.env, "env_kwargs": kwargs, "seed": args.seed, "num_envs": args.num_envs}
-    config = make_config(args.preset, **{**options, **parse_settings(args.set)})
-    what = f"{config.env} for {config.total_env_steps} environment steps"
-    console.print(f"Training on {what}, to {args.out}.", soft_wrap=True)
-    stop = _StopFlag()
-    with make_progress() as progress:
-        train(
-            config,
-            args.out,
-            resume=args.resume,
-            amend=args.amend,
-            max_minutes=args.max_minutes,
-            device=args.device,
-            tensorboard=args.tensorboard,
-            callbacks=[_Display(progress, config), stop],
-        )
-    console.print("Stopped and saved; continue with --resume." if stop.is_set else "Done.")
-    agents = [str(path) for path in (args.out / "best.safetensors", args.out / "last.safetensors") if path.exists()]
-    console.print(f"Agents: {', '.join(agents) or 'none yet'}", soft_wrap=True)
-
-
-class _StopFlag(Callback):
+class StopFlag(Callback):
     """Set by the first Ctrl-C or SIGTERM; a second Ctrl-C interrupts at once."""
 
     def __init__(self) -> None:
@@ -59,7 +31,7 @@ class _StopFlag(Callback):
         self.is_set = True
 
 
-class _Display(Callback):
+class Display(Callback):
     """A bar that each round moves, and a line per evaluation above it."""
 
     def __init__(self, progress: Progress, config: TrainConfig):

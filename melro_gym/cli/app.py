@@ -1,0 +1,57 @@
+"""The verbs of `melro-gym` behind one entry point. A new verb is one file, and its name in `VERBS`."""
+
+from __future__ import annotations
+
+import ctypes.util
+import os
+import sys
+from typing import Protocol, Union
+
+import gymnasium as gym
+import tyro
+
+from melro_gym.cli.agents import Agents
+from melro_gym.cli.demo import Demo
+from melro_gym.cli.envs import Envs
+from melro_gym.cli.evaluate import Evaluate
+from melro_gym.cli.train import Train
+from melro_gym.cli.tune import Tune
+
+VERBS = (Demo, Envs, Agents, Train, Evaluate, Tune)
+"""Dataclasses of arguments with a method `run`; the class's name in lower case is the verb, its docstring the help."""
+
+
+class Verb(Protocol):
+    """What `main` needs of a verb."""
+
+    def run(self) -> None:
+        """Do it; a user's mistake is a `ValueError` of one line."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of `melro-gym`.
+
+    Args:
+        argv: the words after `melro-gym`; None takes those of the process.
+
+    Returns:
+        The exit status: 0, 1 for a user's mistake (one line on standard error), 130 after Ctrl-C.
+    """
+    # Built at run time from the table, which no static type can say.
+    verb: Verb = tyro.cli(Union[VERBS], args=argv, prog="melro-gym", description="MELRO for Gymnasium.")  # pyright: ignore  # noqa: UP007
+    _choose_renderer()
+    try:
+        verb.run()
+    except (ValueError, FloatingPointError, ImportError, OSError, gym.error.Error) as error:
+        print(f"melro-gym: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("melro-gym: stopped.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _choose_renderer() -> None:
+    """Headless Linux: EGL where its library is there, otherwise no rendering. MuJoCo reads this when it is imported."""
+    if sys.platform == "linux" and not os.environ.get("DISPLAY"):
+        os.environ.setdefault("MUJOCO_GL", "egl" if ctypes.util.find_library("EGL") else "disable")

@@ -1,0 +1,65 @@
+"""`melro-gym train`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from melro_gym.cli.display import console, make_progress
+from melro_gym.cli.parsing import Pairs, parse_object, parse_settings
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train world model, base policy and critic (Algorithm 1). Ctrl-C saves; --resume goes on."""
+
+    out: Path
+    """Folder of the run."""
+    env: str = "WalkerWalk-v0"
+    """Gymnasium id."""
+    preset: str = "cpu"
+    """Named settings; see melro_gym/training/presets.py."""
+    seed: int = 0
+    """Seeds networks, environment and sampling."""
+    num_envs: int = 1
+    """Environments that collect side by side."""
+    resume: bool = False
+    """Go on with the run in the folder."""
+    amend: bool = False
+    """With --resume: go on with other settings than the run had, such as another entropy_weight."""
+    max_minutes: float | None = None
+    """Save and stop after this much training time, over all interruptions."""
+    device: str | None = None
+    """Where to compute: cpu, gpu, gpu:1 ...; by default where JAX does."""
+    tensorboard: bool = False
+    """Write curves for TensorBoard to the folder."""
+    env_kwargs: str = "{}"
+    """Keyword arguments of the environment, as JSON."""
+    set: Pairs = ()
+    """Other settings of TrainConfig, as name=value."""
+
+    def run(self) -> None:
+        """Train with a progress bar; a line per evaluation; Ctrl-C and SIGTERM save the state before leaving."""
+        from melro_gym.cli.watching import Display, StopFlag
+        from melro_gym.training import make_config, train
+
+        kwargs = parse_object(self.env_kwargs, "--env-kwargs")
+        options = {"env": self.env, "env_kwargs": kwargs, "seed": self.seed, "num_envs": self.num_envs}
+        config = make_config(self.preset, **{**options, **parse_settings(self.set)})
+        what = f"{config.env} for {config.total_env_steps} environment steps"
+        console.print(f"Training on {what}, to {self.out}.", soft_wrap=True)
+        stop = StopFlag()
+        with make_progress() as progress:
+            train(
+                config,
+                self.out,
+                resume=self.resume,
+                amend=self.amend,
+                max_minutes=self.max_minutes,
+                device=self.device,
+                tensorboard=self.tensorboard,
+                callbacks=[Display(progress, config), stop],
+            )
+        console.print("Stopped and saved; continue with --resume." if stop.is_set else "Done.")
+        agents = [str(path) for path in (self.out / "best.safetensors", self.out / "last.safetensors") if path.exists()]
+        console.print(f"Agents: {', '.join(agents) or 'none yet'}", soft_wrap=True)

@@ -1,1 +1,0 @@
-"""What the subcommands of `melro-gym` do; imported only when one runs."""

@@ -1,0 +1,74 @@
+"""Episode returns as plain records: made, named, compared and written. Needs NumPy only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from melro_gym.evaluation.statistics import Interval, bootstrap_difference, bootstrap_mean
+
+
+@dataclass(frozen=True)
+class Row:
+    """Episode returns of one method on one environment."""
+
+    env_id: str
+    env_kwargs: dict[str, Any]
+    method: str
+    returns: list[float]
+    mean: float
+    ci95: tuple[float, float]
+
+
+def make_row(env_id: str, env_kwargs: dict[str, Any], method: str, returns: Iterable[float]) -> Row:
+    """Record with mean and 95 % bootstrap interval."""
+    values = [float(value) for value in returns]
+    interval = bootstrap_mean([np.asarray(values)])
+    return Row(env_id, env_kwargs, method, values, interval.mean, (interval.low, interval.high))
+
+
+def row_label(row: Row) -> str:
+    """Short name of a row's environment: its id without the version, and its keyword arguments."""
+    kwargs = ", ".join(f"{name}={value}" for name, value in row.env_kwargs.items())
+    return row.env_id.removesuffix("-v0") + (f" ({kwargs})" if kwargs else "")
+
+
+def compare(rows: Iterable[Row]) -> dict[str, Interval]:
+    """MELRO minus the base policy, per environment and over the mean of all environments.
+
+    The base policy acts in the mode, means or samples, with the larger mean: per environment, and for the mean of all
+    in the mode that is better over all of them.
+    """
+    by_method: dict[str, list[Row]] = {}
+    for row in rows:
+        by_method.setdefault(row.method, []).append(row)
+    planned = by_method.pop("melro", [])
+    modes = [group for method, group in by_method.items() if method.startswith("base")]
+    if not planned or not modes:
+        return {}
+    differences = {}
+    for index, row in enumerate(planned):
+        better = max((group[index] for group in modes), key=lambda item: item.mean)
+        differences[row.env_id] = bootstrap_difference([_returns(better)], [_returns(row)])
+    if len(planned) > 1:
+        group = max(modes, key=lambda items: sum(item.mean for item in items))
+        differences["mean of all"] = bootstrap_difference(
+            [_returns(row) for row in group], list(map(_returns, planned))
+        )
+    return differences
+
+
+def _returns(row: Row) -> np.ndarray:
+    return np.asarray(row.returns)
+
+
+def write_json(path: str | Path, rows: Iterable[Row], **extra: Any) -> None:
+    """Write records to `{"rows": [...], **extra}`."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps({"rows": [asdict(row) for row in rows], **extra}, indent=1) + "\n")
