@@ -1,4 +1,4 @@
-"""Play the maze, plan in it, and draw: `python -m melro_gym.evaluation.maze_figures --out docs/results`."""
+"""Play the maze, plan in it, and draw: `python -m benchmarks.maze_figures --out docs/results`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import gymnasium as gym
 import numpy as np
 import tyro
 
+from benchmarks.maze_figures import drawing
+from benchmarks.maze_figures.records import MazeData, Panel, PlanPanel, load, save
+from benchmarks.maze_figures.simulation import Episodes, imagine, look_at, play, spread_states
 from melro_gym.checkpoint import load_agent, package_versions
 from melro_gym.cli.display import console, make_progress
 from melro_gym.cli.parsing import Pairs, parse_settings
 from melro_gym.evaluation.figures import save_atomically
-from melro_gym.evaluation.maze_figures import drawing
-from melro_gym.evaluation.maze_figures.records import MazeData, Panel, PlanPanel, load, save
-from melro_gym.evaluation.maze_figures.simulation import Episodes, imagine, look_at, play, spread_states
 from melro_gym.evaluation.records import make_row
 from melro_gym.models import Agent
 from melro_gym.wrappers import MELROController
@@ -226,7 +226,7 @@ def describe(agent: Agent) -> dict[str, Any]:
 
 def main() -> int:
     """Exit status; a user's mistake is one line on standard error."""
-    args = tyro.cli(Args, prog="python -m melro_gym.evaluation.maze_figures")
+    args = tyro.cli(Args, prog="python -m benchmarks.maze_figures")
     try:
         run(args)
     except (ValueError, OSError) as error:

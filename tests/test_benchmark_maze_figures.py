@@ -11,12 +11,12 @@ import pytest
 from matplotlib.collections import LineCollection
 from toys import tiny_agent
 
+from benchmarks.maze_figures import __main__ as command
+from benchmarks.maze_figures import drawing
+from benchmarks.maze_figures.records import MazeData, Panel, PlanPanel, Scene, load, save
+from benchmarks.maze_figures.simulation import Fans, imagine, imagined_paths, look_at, play, spread_states
 from melro_gym import MELROController
 from melro_gym.checkpoint import save_agent
-from melro_gym.evaluation.maze_figures import __main__ as command
-from melro_gym.evaluation.maze_figures import drawing
-from melro_gym.evaluation.maze_figures.records import MazeData, Panel, PlanPanel, Scene, load, save
-from melro_gym.evaluation.maze_figures.simulation import Fans, imagine, imagined_paths, look_at, play, spread_states
 from melro_gym.models import ActionDistribution, Agent
 from melro_gym.planning import PlanConfig
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.maze_figures.records import MazeData, Panel, PlanPanel, Scene
 from melro_gym.evaluation.figures import COLOURS
-from melro_gym.evaluation.maze_figures.records import MazeData, Panel, PlanPanel, Scene
 
 WALL, BLOCK, GOAL = "#dfe3e6", "#4a5560", "#edae49"
 HEXAGONS = 20

@@ -14,7 +14,7 @@ import mujoco
 import numpy as np
 from jaxtyping import Array, Float
 
-from melro_gym.evaluation.maze_figures.records import Scene
+from benchmarks.maze_figures.records import Scene
 from melro_gym.models import ActionDistribution, Agent
 from melro_gym.planning import PlanConfig, plan
 from melro_gym.wrappers import VectorMELROController
