@@ -91,7 +91,9 @@ def _facts(rows: list[EnvironmentRow], env: Any) -> str:
             ("Make", f'`gym.make("{rows[0].env_id}")` after `import melro_gym`'),
             (
                 "Source",
-                tasks[0].source.split(",")[0] + ", equal to it (and to Shimmy's) bit for bit at every nominal value",
+                tasks[0].source.split(",")[0]
+                + ": at every nominal value the same commands give the same states, observations and rewards, bit for "
+                "bit, as dm_control and Shimmy's ids; their actions are commands, see below",
             ),
         ],
     )
@@ -118,9 +120,18 @@ def _actions(env: Any) -> str:
     for number in range(model.nu):
         low, high = model.actuator_ctrlrange[number]
         rows.append((str(number), f"`{model.actuator(number).name}`", f"{low:g} to {high:g}"))
-    return "Each entry, in [-1, 1], is scaled to its actuator's range.\n\n" + _table(
-        ("entry", "actuator", "range"), rows
+    low, high = model.actuator_ctrlrange.T
+    middle = "" if (low == -high).all() else " It is not the command 0 where a range is not symmetric."
+    text = (
+        "Each entry, in [-1, 1], is scaled to its actuator's range, so that 0 is the range's middle."
+        f"{middle} dm_control's own environments and Shimmy's ids take the command itself; "
+        f"`gymnasium.wrappers.RescaleAction(env, -1.0, 1.0)` around `{_shimmy_id(env)}` takes the same actions as this."
     )
+    return f"{text}\n\n" + _table(("entry", "actuator", "range"), rows)
+
+
+def _shimmy_id(env: Any) -> str:
+    return f"dm_control/{env.spec.kwargs['task']}-v0"
 
 
 def _observations(family: str, env: Any) -> str:

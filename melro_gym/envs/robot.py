@@ -164,10 +164,8 @@ class RobotEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
             return None
         renderer = self._renderer
         if renderer is None:
-            height, width = self._size
-            self.model.vis.global_.offwidth = max(width, self.model.vis.global_.offwidth)
-            self.model.vis.global_.offheight = max(height, self.model.vis.global_.offheight)
-            renderer = self._renderer = mujoco.Renderer(self.model, height, width)
+            widen_buffer(self.model, self._size)
+            renderer = self._renderer = mujoco.Renderer(self.model, *self._size)
             self._free_renderer = weakref.finalize(self, renderer.close)  # also where nobody calls `close`
         renderer.update_scene(self._shown(), camera=self.camera)
         return renderer.render()
@@ -215,7 +213,7 @@ class RobotEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
         return self._data
 
     def _info(self) -> dict[str, Any]:
-        return {"perturbation": self.perturbation}
+        return {"perturbation": describe(self._in_force)}
 
     def _merge(self, override: Any) -> Request | None:
         """The requested perturbation with what `reset(options={"perturbation": override})` replaces."""
@@ -252,6 +250,24 @@ class RobotEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
     @abc.abstractmethod
     def _score(self) -> float:
         """Reward of the present state."""
+
+
+def describe(in_force: Request | None) -> dict[str, Any]:
+    """`info["perturbation"]`: always a dict, because a vector of environments cannot join None with one."""
+    return {"name": "nominal"} if in_force is None else dict(in_force)
+
+
+def random_state(seed: int) -> np.random.RandomState:
+    """Generator of a dm_control task: the one its own seeding gives where it takes the seed, another one beyond."""
+    if seed < 2**32:
+        return np.random.RandomState(seed)
+    return np.random.RandomState(np.random.MT19937(np.random.SeedSequence(seed)))
+
+
+def widen_buffer(model: mujoco.MjModel, size: tuple[int, int]) -> None:
+    """Let a model be drawn in pictures of this height and width; most models allow 640 x 480 only."""
+    model.vis.global_.offheight = max(size[0], model.vis.global_.offheight)
+    model.vis.global_.offwidth = max(size[1], model.vis.global_.offwidth)
 
 
 def check_row(rows: Mapping[str, Any], perturbation: str | None, value: Any) -> bool:

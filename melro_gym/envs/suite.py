@@ -16,6 +16,7 @@ from melro_gym.envs.draws import Draw
 from melro_gym.envs.mjcf import close_lock, compile_physics, load_task
 from melro_gym.envs.requests import Request, check_request, choose_joints, merge_request
 from melro_gym.envs.resets import initialize_episode
+from melro_gym.envs.robot import describe, random_state, widen_buffer
 from melro_gym.envs.tables import DISABLED_JOINT, check_choice, domain_perturbations, find_task
 
 _DISABLED_RGBA = (0.85, 0.15, 0.1, 1.0)
@@ -169,7 +170,7 @@ class SuiteEnv(gym.Env[np.ndarray, np.ndarray]):
         """
         super().reset(seed=seed)
         if seed is not None:
-            self._task._random = np.random.RandomState(seed % 2**32)  # the source dm_control's own seeding sets
+            self._task._random = random_state(seed)
             self._draw.restart()
         elif self._control_steps is None:
             self._task._random = np.random.RandomState(self.np_random.integers(2**32))
@@ -185,14 +186,14 @@ class SuiteEnv(gym.Env[np.ndarray, np.ndarray]):
                 close_lock(self._physics, self._joints[wanted["joint"]])
         self._control_steps = 0
         self._over = False
-        return self._observe(), {"perturbation": self.perturbation}
+        return self._observe(), {"perturbation": describe(self._in_force)}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Apply `action` (each entry in [-1, 1]) for `action_repeat` control steps."""
         if self._control_steps is None or self._over:
             raise gym.error.ResetNeeded("The episode is over or was never started: call `reset()` first.")
         control, task, physics = self._scale(action), self._task, self._physics
-        info: dict[str, Any] = {"perturbation": self.perturbation}
+        info: dict[str, Any] = {"perturbation": describe(self._in_force)}
         reward, terminated, truncated = 0.0, False, False
         try:
             for _ in range(self.action_repeat):
@@ -221,6 +222,7 @@ class SuiteEnv(gym.Env[np.ndarray, np.ndarray]):
             return None
         height, width = self._size
         camera: Any = self._row.camera
+        widen_buffer(self.model, self._size)
         return self._physics.render(height, width, camera_id=camera)
 
     def close(self) -> None:

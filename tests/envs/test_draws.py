@@ -123,7 +123,7 @@ def test_options_set_the_perturbation_of_one_episode():
     _, info = env.reset(options={"perturbation": {"perturbation": "disabled_joint", "joint": "left_hip"}})
     assert info["perturbation"]["joint"] == "left_hip"
     _, info = env.reset(options={"perturbation": {"perturbation": None}})
-    assert info["perturbation"] is None and env.perturbation is None
+    assert info["perturbation"] == {"name": "nominal"} and env.perturbation is None
     assert make("WalkerWalk-v0").reset(options={"perturbation": {"perturbation": "torso_length", "value": 0.5}})[1][
         "perturbation"
     ] == {"name": "torso_length", "value": 0.5, "unit": "m (capsule half-length)"}

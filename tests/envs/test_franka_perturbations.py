@@ -75,6 +75,27 @@ def test_half_a_decision_of_delay_is_half_way():
     assert obs[0] == pytest.approx(0.3 * 2.175 * 0.95, abs=0.01)
 
 
+@pytest.mark.parametrize("delay", [0.02, 0.08, 0.13])
+def test_a_delay_shifts_a_steady_motion_by_its_own_length(delay: float):
+    prompt, late = make(), make(perturbation="action_delay", value=delay)
+    action = np.array([0.3, 0, 0, 0, 0, 0, 0])
+    ends = []
+    for env in (prompt, late):
+        env.reset(seed=0)
+        ends.append([env.step(action)[0][0] for _ in range(12)][-1])
+    assert ends[0] - ends[1] == pytest.approx(0.3 * 2.175 * delay, abs=5e-4)
+
+
+def test_the_old_command_comes_first_in_a_decision_and_the_new_one_last():
+    env = make(perturbation="action_delay", value=0.02)
+    env.reset(seed=0)
+    action = np.array([0.3, 0, 0, 0, 0, 0, 0])
+    assert env.step(action)[0][7] > 0.8 * 0.3 * 2.175
+    stopped = [env.step(0.0 * action)[0][0] for _ in range(2)]
+    start = stopped[0]
+    assert env.data.ctrl[0] == 0.0 and stopped[1] == pytest.approx(start, abs=0.01)
+
+
 def test_noise_and_bias_are_observed_and_do_not_move_the_arm():
     noisy = make("FrankaReach-SensorNoise-v0", value=0.02)
     noisy.reset(seed=0)

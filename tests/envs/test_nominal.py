@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import gymnasium as gym
 import mujoco
 import numpy as np
@@ -57,21 +59,56 @@ def test_a_nominal_task_equals_dm_control_step_by_step(task: Task):
         np.testing.assert_array_equal(obs, flat(theirs.observation))
 
 
-@by_domain
-def test_a_nominal_task_equals_shimmys_environment(task: Task):
-    from shimmy.dm_control_compatibility import DmControlCompatibilityV0
-
-    theirs, ours = DmControlCompatibilityV0(dm_control_env(task)), make(f"{task.prefix}-v0", action_repeat=1)
+@pytest.mark.filterwarnings("ignore:.*Overriding environment:UserWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.prefix)
+def test_a_nominal_task_equals_shimmys_id_behind_gymnasiums_rescaled_actions(task: Task):
+    """As a user has the two side by side: default repeat, float32 actions, and the middle of the ranges first."""
+    importlib.import_module("shimmy")
+    plain, ours = gym.make(f"dm_control/{task.domain}-{task.name}-v0"), make(f"{task.prefix}-v0")
+    theirs = gym.wrappers.RescaleAction(plain, np.float64(-1.0), np.float64(1.0))
     (observation, _), (obs, _) = theirs.reset(seed=3), ours.reset(seed=3)
     np.testing.assert_array_equal(obs, flat({key: observation[key] for key in ours.observation_keys}))
     rng = np.random.default_rng(0)
-    for _ in range(50):
-        action = rng.uniform(-1.0, 1.0, ours.action_space.shape or ())
-        observation, expected, *flags, _ = theirs.step(unscale(theirs._env, action))
-        obs, reward, *ended, _ = ours.step(action)
-        assert reward == expected and ended == flags
+    for action in (np.zeros(ours.action_space.shape or ()), *rng.uniform(-1.0, 1.0, (20, *ours.action_space.shape))):
+        expected = 0.0
+        for _ in range(ours.action_repeat):
+            observation, reward, *flags, _ = theirs.step(np.float64(np.float32(action)))
+            expected += float(reward)
+        obs, reward, *ended, _ = ours.step(np.float32(action))
+        assert reward == pytest.approx(expected, abs=1e-12) and ended == flags
         np.testing.assert_array_equal(obs, flat({key: observation[key] for key in ours.observation_keys}))
-    theirs._env.close()
+    theirs.close()
+
+
+def test_action_zero_is_the_middle_of_an_actuators_range_and_not_always_the_command_zero():
+    """The quadruped's lift servos reach from -1 to 1.1: beside Shimmy, whose actions are commands, 0 differs from 0."""
+    env = make("QuadrupedWalk-v0")
+    env.reset(seed=0)
+    env.step(np.zeros(12))
+    np.testing.assert_allclose(env.data.ctrl, [0.0, 0.05, 0.0] * 4, atol=1e-15)
+    env.step(np.ones(12))
+    np.testing.assert_allclose(env.data.ctrl, [1.0, 1.1, 0.8] * 4, atol=1e-15)
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**32 - 1])
+def test_a_seed_that_dm_control_takes_gives_its_start(seed: int):
+    obs, _ = make("QuadrupedWalk-v0").reset(seed=seed)
+    expected = dm_control_env(first_task("quadruped"), seed=seed).reset().observation
+    np.testing.assert_array_equal(obs, flat(expected))
+
+
+@pytest.mark.parametrize("env_id", ["WalkerWalk-v0", "PointMaze-RandomRowBlocks-v0", "FrankaReach-v0"])
+def test_every_seed_that_gymnasium_takes_has_a_stream_of_its_own(env_id: str):
+    env = gym.make(env_id)
+    seeds = [1, 2**32 + 1, 2**33 + 1, 2**64 + 1, 10**40]
+
+    def episodes(seed: int) -> str:
+        starts = [env.reset(seed=seed), *(env.reset() for _ in range(6))]
+        return str([(obs.tolist(), info["perturbation"]) for obs, info in starts])
+
+    streams = [episodes(seed) for seed in seeds]
+    assert len(set(streams)) == len(seeds)
+    assert [episodes(seed) for seed in seeds] == streams
 
 
 @pytest.mark.parametrize("row", PERTURBATIONS, ids=lambda row: f"{row.domain}-{row.name}")

@@ -56,6 +56,22 @@ def test_a_smaller_cube_changes_the_picture():
     assert np.mean(np.abs(large - small).max(-1) > 30) > 0.01
 
 
+@pytest.mark.parametrize("size", [(1000, 500), (3, 700)])
+@pytest.mark.parametrize(
+    "env_id",
+    [
+        "WalkerWalk-v0", "WalkerWalk-DisabledKnee-v0", "QuadrupedRun-ShinLength-v0",
+        "PointMaze-v0", "FrankaReach-v0", "ShadowHandCube-v0",
+    ],
+)  # fmt: skip
+def test_a_picture_has_any_size_asked_for(env_id: str, size: tuple[int, int]):
+    env = gym.make(env_id, render_mode="rgb_array", width=size[0], height=size[1])
+    env.reset(seed=0)
+    frame: Any = env.render()
+    env.close()
+    assert frame.shape == (size[1], size[0], 3) and frame.std() > 5
+
+
 @pytest.mark.parametrize("env_id", ["PointMaze-v0", "FrankaReach-v0", "ShadowHandCube-v0"])
 def test_the_size_is_the_users_and_a_new_model_is_shown_after_reset(env_id: str):
     frame = picture(env_id, width=640, height=200)

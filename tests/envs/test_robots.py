@@ -44,9 +44,10 @@ def test_a_seed_fixes_an_episode_and_the_spec_survives_json(row: EnvironmentRow)
 def test_info_names_the_parameter_of_the_id(row: EnvironmentRow):
     env = make_robot(row.env_id)
     _, info = env.reset(seed=0)
-    assert info["perturbation"] == env.perturbation
-    assert (info["perturbation"] or {"name": ""})["name"] == row.parameter
-    assert (info["perturbation"] or {"unit": ""})["unit"] == row.unit
+    assert info["perturbation"] == (env.perturbation or {"name": "nominal"})
+    assert info["perturbation"]["name"] == (row.parameter or "nominal")
+    assert info["perturbation"].get("unit", "") == row.unit
+    assert env.step(np.zeros(env.action_space.shape))[4]["perturbation"] == info["perturbation"]
 
 
 @by_id

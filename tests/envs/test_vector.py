@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
 from env_helpers import make
+from gymnasium.vector import AutoresetMode
 
 MODES = [("sync", {}), ("async", {"context": "forkserver"})]
 
@@ -41,3 +43,56 @@ def test_a_vector_environment_equals_its_single_ones(
             np.testing.assert_array_equal(reward, [step[1] for step in alone])
     finally:
         envs.close()
+
+
+MIXED = {
+    ("WalkerWalk-v0", "WalkerWalk-ThighLength-v0", "WalkerWalk-DisabledLeftHip-v0"): ["thigh_length", "disabled_joint"],
+    ("PointMaze-v0", "PointMaze-Blocks-v0", "PointMaze-RandomRowBlocks-v0"): ["blocks", "random_row_blocks"],
+    ("FrankaReach-v0", "FrankaReach-Payload-v0", "FrankaReach-ActionDelay-v0"): ["payload_mass", "action_delay"],
+    ("ShadowHandCube-v0", "ShadowHandCube-CubeWidth-v0", "ShadowHandCube-v0"): ["cube_half_width", "nominal"],
+}
+
+
+def mixed_vector(ids: tuple[str, ...], mode: str, autoreset: AutoresetMode) -> gym.vector.VectorEnv:
+    """One environment of each id, with episodes of two decisions."""
+    makers = [functools.partial(gym.make, f"melro_gym:{env_id}", max_episode_steps=2) for env_id in ids]
+    if mode == "sync":
+        return gym.vector.SyncVectorEnv(makers, autoreset_mode=autoreset)
+    return gym.vector.AsyncVectorEnv(makers, autoreset_mode=autoreset, context="forkserver")
+
+
+def check_mixed_vector(ids: tuple[str, ...], mode: str, autoreset: AutoresetMode) -> None:
+    """Step through two episodes of a nominal member beside perturbed ones."""
+    for order, expected in ((ids, ["nominal", *MIXED[ids]]), (ids[::-1], [*MIXED[ids][::-1], "nominal"])):
+        envs = mixed_vector(order, mode, autoreset)
+        try:
+            infos = [envs.reset(seed=0)[1]]
+            for _ in range(4):
+                *_, ended, info = envs.step(envs.action_space.sample())
+                infos.append(info)
+                if ended.any() and autoreset == AutoresetMode.DISABLED:
+                    infos.append(envs.reset(options={"reset_mask": ended})[1])
+        finally:
+            envs.close()
+        for info in infos:
+            assert info["perturbation"]["name"].tolist() == expected
+            assert info["_perturbation"].all()
+        finals = [info["final_info"]["perturbation"]["name"].tolist() for info in infos if "final_info" in info]
+        assert finals == ([expected] * 2 if autoreset == AutoresetMode.SAME_STEP else [])
+
+
+@pytest.mark.parametrize("autoreset", AutoresetMode)
+@pytest.mark.parametrize("ids", MIXED, ids=lambda ids: ids[0])
+def test_nominal_and_perturbed_members_share_a_vector(ids: tuple[str, ...], autoreset: AutoresetMode):
+    check_mixed_vector(ids, "sync", autoreset)
+
+
+@pytest.mark.parametrize("autoreset", [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP])
+def test_nominal_and_perturbed_members_share_a_vector_of_processes(autoreset: AutoresetMode):
+    check_mixed_vector(next(iter(MIXED)), "async", autoreset)
+
+
+@pytest.mark.parametrize("ids", list(MIXED)[1:], ids=lambda ids: ids[0])
+@pytest.mark.slow
+def test_nominal_and_perturbed_robots_share_a_vector_of_processes(ids: tuple[str, ...]):
+    check_mixed_vector(ids, "async", AutoresetMode.SAME_STEP)
