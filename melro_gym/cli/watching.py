@@ -52,9 +52,10 @@ class Display(Callback):
     def on_evaluation(self, numbers: dict[str, Any], agent: Agent) -> None:
         del agent
         means, samples = (three_digits(numbers[f"eval/{mode}"]) for mode in ("mean", "sample"))
+        changed = f"changed {three_digits(numbers['eval/changed']):>6}   " if "eval/changed" in numbers else ""
         self._progress.console.print(
             f"{numbers['env_steps']:>8} steps {numbers['minutes']:6.1f} min   "
-            f"return, means {means:>6}   samples {samples:>6}   "
+            f"return, means {means:>6}   samples {samples:>6}   {changed}"
             f"model error {numbers['model/one_step_error']:.3f}   std {numbers['policy/std']:.2f}   "
             f"{numbers['minutes_left']:.0f} min left",
             soft_wrap=True,

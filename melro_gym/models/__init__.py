@@ -3,6 +3,8 @@
 from melro_gym.models.agent import Agent as Agent
 from melro_gym.models.agent import AgentConfig as AgentConfig
 from melro_gym.models.agent import Normaliser as Normaliser
+from melro_gym.models.context import ContextCritic as ContextCritic
+from melro_gym.models.context import ContextPolicy as ContextPolicy
 from melro_gym.models.critic import Critic as Critic
 from melro_gym.models.distribution import ActionDistribution as ActionDistribution
 from melro_gym.models.inference import InferenceNetwork as InferenceNetwork

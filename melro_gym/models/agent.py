@@ -14,6 +14,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from melro_gym.models.context import ContextCritic, ContextPolicy
 from melro_gym.models.critic import Critic
 from melro_gym.models.distribution import ActionDistribution
 from melro_gym.models.policy import GaussianPolicy
@@ -51,6 +52,10 @@ class AgentConfig:
     """Whether the world model has a continuation head, for an environment that terminates."""
     ensemble_size: int = 1
     """World models; the planner may score in all of them (`PlanConfig.pessimism`)."""
+    imagine: str = ""
+    """Family of changes that policy and critic are told of (`adaptation.CHANGES`); empty: of none."""
+    context_size: int = 0
+    """Numbers that describe one of those changes."""
 
     def __post_init__(self) -> None:
         if self.obs_size < 1 or self.action_size < 1:
@@ -79,8 +84,8 @@ class Agent(eqx.Module):
 
     normaliser: Normaliser
     world_model: WorldModel
-    policy: GaussianPolicy
-    critic: Critic
+    policy: GaussianPolicy | ContextPolicy
+    critic: Critic | ContextCritic
     others: WorldModel | None
     """The ensemble's further world models, leaves with a leading axis `M - 1`; None where `world_model` is the only."""
     config: AgentConfig = eqx.field(static=True)
@@ -113,8 +118,8 @@ class Agent(eqx.Module):
         self.world_model = make_world_model(key=model_key)
         member_keys = jr.split(jr.fold_in(model_key, 1), config.ensemble_size - 1)
         self.others = eqx.filter_vmap(lambda key: make_world_model(key=key))(member_keys) if len(member_keys) else None
-        self.policy = GaussianPolicy(
-            size,
+        policy = GaussianPolicy(
+            size + config.context_size,
             config.action_size,
             width=config.policy_width,
             depth=config.policy_depth,
@@ -122,8 +127,8 @@ class Agent(eqx.Module):
             max_std=config.max_std,
             key=policy_key,
         )
-        self.critic = Critic(
-            size,
+        critic = Critic(
+            size + config.context_size,
             control,
             width=config.critic_width,
             depth=config.critic_depth,
@@ -131,6 +136,10 @@ class Agent(eqx.Module):
             scale=config.critic_scale,
             key=critic_key,
         )
+        if config.context_size:
+            healthy = lambda: jnp.zeros(config.context_size)  # one each, since training donates both
+            policy, critic = ContextPolicy(policy, healthy()), ContextCritic(critic, healthy())
+        self.policy, self.critic = policy, critic
         self.config = config
         self.record = json.dumps(record or {}, sort_keys=True)
 

@@ -32,39 +32,41 @@ class ScaledWorldModel(eqx.Module):
     """A world model whose controls lose part of their effect before they arrive."""
 
     model: Any
-    scale: Float[Array, " C"]
+    scale: Float[Array, " A"]
+    """Per action; of a control `(mu, sigma)` both parts lose as much."""
 
     def step(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, " S"]:
         """Mean of the next state."""
-        return self.model.step(state, self.scale * control)
+        return self.model.step(state, self._arriving(control))
 
     def reward(
         self, state: Float[Array, " S"], control: Float[Array, " C"], following: Float[Array, " S"] | None = None
     ) -> Float[Array, ""]:
         """Mean of the reward."""
-        return self.model.reward(state, self.scale * control, following)
+        return self.model.reward(state, self._arriving(control), following)
 
     def continuation(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
         """Probability that the episode goes on."""
-        return self.model.continuation(state, self.scale * control)
+        return self.model.continuation(state, self._arriving(control))
+
+    def _arriving(self, control: Float[Array, " C"]) -> Float[Array, " C"]:
+        return jnp.tile(self.scale, control.size // self.scale.size) * control
 
 
 class ScaledCritic(eqx.Module):
     """A critic of actions that lose part of their effect."""
 
     critic: Any
-    scale: Float[Array, " C"]
+    scale: Float[Array, " A"]
 
     def __call__(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
         """Value of an action in a state."""
-        return self.critic(state, self.scale * control)
+        return self.critic(state, jnp.tile(self.scale, control.size // self.scale.size) * control)
 
 
 def with_effectiveness(agent: Agent, effectiveness: Float[Array | np.ndarray, " A"]) -> Agent:
     """The agent as it would be if its actuators had this effectiveness; the policy is unchanged."""
     scale = jnp.asarray(effectiveness)
-    if agent.config.model_input == "distribution":
-        scale = jnp.concatenate([scale, scale])
     parts = ScaledWorldModel(agent.world_model, scale), ScaledCritic(agent.critic, scale)
     agent = eqx.tree_at(lambda tree: (tree.world_model, tree.critic), agent, parts)
     if agent.others is None:

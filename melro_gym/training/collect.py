@@ -9,14 +9,20 @@ from typing import Any
 import equinox as eqx
 import gymnasium as gym
 import jax
+import jax.numpy as jnp
+import jax.random as jr
 import numpy as np
 from gymnasium.vector import VectorEnv
 
+from melro_gym.adaptation import AbstractChange
 from melro_gym.models import Agent
+from melro_gym.models.context import told
 from melro_gym.training.replay import Replay, Transition
 
 _LEAST_STD = 0.05
 """Smallest standard deviation of random actions."""
+_CHANGE_STREAM = 7
+"""Stream of the run's seed for what changes from episode to episode."""
 
 
 @eqx.filter_jit
@@ -24,6 +30,34 @@ def base_policy(agent: Agent, obs: jax.Array | np.ndarray) -> tuple[jax.Array, j
     """Means and standard deviations of the base policy for raw observations, shapes `(B, A)`."""
     mean, std = jax.vmap(agent)(obs)
     return mean, std
+
+
+@eqx.filter_jit
+def told_policy(
+    agent: Agent, obs: jax.Array | np.ndarray, contexts: jax.Array | np.ndarray
+) -> tuple[jax.Array, jax.Array]:
+    """As `base_policy`, each row under its own context, `(B, C)`."""
+    policy = lambda state, context: told(agent.policy, context)(state)  # pyright: ignore[reportArgumentType]
+    mean, std = jax.vmap(policy)(agent.normaliser(obs), jnp.asarray(contexts))
+    return mean, std
+
+
+@eqx.filter_jit
+def executed_actions(
+    change: AbstractChange, actions: jax.Array | np.ndarray, contexts: jax.Array | np.ndarray
+) -> jax.Array:
+    """What changed robots make of actions in [-1, 1], `(B, A)`."""
+    return jax.vmap(change.executed)(jnp.asarray(actions), jnp.asarray(contexts))
+
+
+@eqx.filter_jit
+def _draw(change: AbstractChange, seeds: jax.Array) -> jax.Array:
+    return jax.vmap(lambda seed: change.draw(jr.key(seed)))(seeds)
+
+
+def draw_contexts(change: AbstractChange, seeds: Sequence[int]) -> np.ndarray:
+    """A context per seed, `(B, C)`."""
+    return np.asarray(_draw(change, jnp.asarray(seeds, jnp.uint32)))
 
 
 class Collector:
@@ -41,6 +75,8 @@ class Collector:
         random_share: probability of a block of decisions with a random extreme action instead of the policy's.
         random_hold: decisions in a block.
         quiet_envs: how many of the environments execute the means of the agent's policy instead of samples.
+        change: family of which every episode draws one: its actions are executed as that leaves them, the agent's
+            policy is told, and the rows hold what was executed. Any environment allows that.
     """
 
     def __init__(
@@ -53,6 +89,7 @@ class Collector:
         random_share: float = 0.0,
         random_hold: int = 1,
         quiet_envs: int = 0,
+        change: AbstractChange | None = None,
     ):
         self._envs = envs
         self._replay = replay
@@ -60,6 +97,8 @@ class Collector:
         self._episode_decisions = episode_decisions
         self._random_share, self._random_hold = random_share, random_hold
         self._quiet = np.arange(envs.num_envs)[:, None] < quiet_envs
+        self._change = change
+        self._contexts = np.zeros((envs.num_envs, 0 if change is None else change.size), np.float32)
         self.episodes = np.full(envs.num_envs, -1)
         """Number of the episode that each environment is in; -1 before the first."""
         self.last_return = float("nan")
@@ -77,6 +116,7 @@ class Collector:
         """
         self.episodes = np.asarray(episodes)
         self.last_return = last_return
+        self._draw_changes()
         rows = self._replay.rows
         actions = [rows.action[rows.episode == episode] for episode in episodes]
         lengths = np.array([len(taken) for taken in actions])
@@ -125,6 +165,8 @@ class Collector:
             sample = mean + std * rng.standard_normal(shape)
             clipped.append(np.mean(np.abs(sample) > 1.0))
             action = np.clip(sample, -1.0, 1.0).astype(np.float32)
+            if self._change is not None:
+                action = np.asarray(executed_actions(self._change, action, self._contexts))
             before = self._obs
             reward, terminated, over = self._step(action)
             self._check(reward)
@@ -138,6 +180,7 @@ class Collector:
     def _begin(self, rows: np.ndarray) -> None:
         """Start the next episodes in the environments that the mask names."""
         self.episodes[rows] = self.episodes.max() + 1 + np.arange(rows.sum())
+        self._draw_changes()
         self._restart(rows)
         self._check(np.zeros(len(rows)))
 
@@ -178,9 +221,18 @@ class Collector:
         if agent is None:
             shape = (len(self.episodes), *_flat(self._envs.single_action_space).shape)
             return rng.uniform(-1.0, 1.0, shape), rng.uniform(_LEAST_STD, 1.0, shape)
-        mean, std = base_policy(agent, self._obs)
+        if self._change is None:
+            mean, std = base_policy(agent, self._obs)
+        else:
+            mean, std = told_policy(agent, self._obs, self._contexts)
         std = np.hypot(np.asarray(std), exploration_noise)
         return np.asarray(mean), np.where(self._quiet, _LEAST_STD, std)
+
+    def _draw_changes(self) -> None:
+        """What has changed in the episode of each environment, `(B, C)`: given by the run's seed and its number."""
+        if self._change is not None:
+            streams = [np.random.SeedSequence((self._seed, _CHANGE_STREAM, int(row))) for row in self.episodes]
+            self._contexts = draw_contexts(self._change, [int(stream.generate_state(1)[0]) for stream in streams])
 
 
 def _float32(obs: np.ndarray) -> np.ndarray:

@@ -6,6 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
+from melro_gym.adaptation.changes import CHANGES
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -142,6 +144,12 @@ class TrainConfig:
     critic_max_grad_norm: float = 10.0
     """Clip of the critic's gradient norm."""
 
+    imagine: str = ""
+    """Family of changes (`adaptation.CHANGES`) that every imagined trajectory and every training episode draws one
+    of, and that policy and critic are told of: `actuators`; empty: none. Not in the paper."""
+    freeze_policy: bool = False
+    """Whether the policy stays as it is, so that only world model and critic learn."""
+
     eval_every: int = 10_000
     """Environment steps between evaluations [n_steps_per_eval]."""
     eval_episodes: int = 10
@@ -174,6 +182,10 @@ class TrainConfig:
             raise ValueError("`discount` must be below 1: the critic is scaled by 1 / (1 - discount).")
         if self.inference not in ("none", "rnn"):
             raise ValueError(f"Unknown `inference` {self.inference!r}. Choices: none, rnn.")
+        if self.imagine not in ("", *CHANGES):
+            raise ValueError(f"Unknown `imagine` {self.imagine!r}. Choices: {', '.join(CHANGES)}, or nothing.")
+        if self.imagine and self.model_input != "action":
+            raise ValueError(f"`imagine` needs `model_input='action'`; got {self.model_input!r}.")
         if self.emission not in ("fixed", "fitted"):
             raise ValueError(f"Unknown `emission` {self.emission!r}. Choices: fixed, fitted.")
         for name in ("exploration_noise", "episode_decisions"):

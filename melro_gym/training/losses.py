@@ -12,7 +12,7 @@ import jax.flatten_util
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from melro_gym.models import Critic, GaussianPolicy, WorldModel
+from melro_gym.models import ContextCritic, ContextPolicy, Critic, GaussianPolicy, WorldModel
 from melro_gym.training.imagination import Imagined, imagine
 from melro_gym.training.model_losses import Metrics
 from melro_gym.training.returns import lambda_returns
@@ -23,8 +23,8 @@ Components = TypeVar("Components", bound=tuple[Any, ...])
 class Behaviour(NamedTuple):
     """The two components that learn in imagination."""
 
-    policy: GaussianPolicy
-    critic: Critic
+    policy: GaussianPolicy | ContextPolicy
+    critic: Critic | ContextCritic
 
 
 class ReturnSettings(NamedTuple):
@@ -46,7 +46,7 @@ def policy_return(returns: Float[Array, " H"], alive: Float[Array, " H"]) -> Flo
 
 
 def critic_loss(
-    critic: Critic,
+    critic: Critic | ContextCritic,
     states: Float[Array, "H S"],
     controls: Float[Array, "H C"],
     returns: Float[Array, " H"],
@@ -63,8 +63,8 @@ def critic_loss(
 
 def behaviour_loss(
     behaviour: Behaviour,
-    target_critic: Critic,
-    world_model: WorldModel,
+    target_critic: Critic | ContextCritic,
+    world_model: WorldModel | Any,
     state: Float[Array, " S"],
     noise: Float[Array, "steps A"],
     settings: ReturnSettings,

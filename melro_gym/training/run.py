@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.random as jr
 from gymnasium.vector import VectorEnv
 
+from melro_gym.adaptation import make_change
 from melro_gym.checkpoint import (
     CheckpointError,
     flatten_arrays,
@@ -22,6 +25,7 @@ from melro_gym.checkpoint import (
 )
 from melro_gym.envs.boxes import make_env, wrapper_names
 from melro_gym.models import Agent, AgentConfig
+from melro_gym.models.context import widened
 from melro_gym.training.collect import Collector
 from melro_gym.training.config import TrainConfig
 from melro_gym.training.replay import Replay, Transition
@@ -153,6 +157,8 @@ def blank_agent(config: TrainConfig, facts: EnvFacts, amendments: tuple[dict[str
         max_std=config.max_std,
         terminates=bool(config.terminates),
         ensemble_size=config.ensemble_size,
+        imagine=config.imagine,
+        context_size=make_change(config.imagine, facts.action_size).size if config.imagine else 0,
     )
     record = {
         **facts.record,
@@ -167,14 +173,33 @@ def blank_agent(config: TrainConfig, facts: EnvFacts, amendments: tuple[dict[str
 def adopt(blank: Agent, former: Agent, name: str) -> Agent:
     """The networks and normaliser of `former` with the metadata of `blank`.
 
+    Where only `blank` is told of changes, policy and critic get the inputs for them, with weights of zero.
+
     Raises:
         ValueError: their sizes or forms differ; the message names them.
     """
+    if blank.config.context_size and not former.config.context_size:
+        former = with_context_inputs(former, blank)
     wanted, there = blank.config.to_json(), former.config.to_json()
     differ = [f"{field} {there[field]} (wanted: {wanted[field]})" for field in wanted if wanted[field] != there[field]]
     if differ:
         raise ValueError(f"Training cannot start from the agent {name!r}; it has {', '.join(differ)}.")
     return jax.tree.unflatten(jax.tree.structure(blank), jax.tree.leaves(former))
+
+
+def with_context_inputs(former: Agent, blank: Agent) -> Agent:
+    """`former` with the context that `blank` has, which does not yet make a difference.
+
+    Raises:
+        ValueError: their hidden layers differ.
+    """
+    told = replace(former.config, imagine=blank.config.imagine, context_size=blank.config.context_size)
+    agent, place = Agent(told, record=former.metadata, key=jr.key(0)), former.config.obs_size
+    pick = lambda tree: (tree.normaliser, tree.world_model, tree.others)
+    agent = eqx.tree_at(pick, agent, pick(former), is_leaf=lambda leaf: leaf is None)
+    nets = lambda tree: (tree.policy.policy.net, tree.critic.critic.net)
+    pairs = zip((former.policy.net, former.critic.net), nets(agent), strict=True)
+    return eqx.tree_at(nets, agent, tuple(widened(net, wide, place) for net, wide in pairs))
 
 
 def empty_replay(config: TrainConfig, facts: EnvFacts) -> Replay:
@@ -194,6 +219,7 @@ def make_collector(config: TrainConfig, envs: VectorEnv[Any, Any, Any], replay: 
         random_share=config.random_share,
         random_hold=config.random_hold,
         quiet_envs=config.quiet_envs,
+        change=make_change(config.imagine, replay.rows.action.shape[1]) if config.imagine else None,
     )
 
 

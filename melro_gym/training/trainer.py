@@ -17,12 +17,13 @@ import jax.random as jr
 import numpy as np
 from gymnasium.vector import VectorEnv
 
+from melro_gym.adaptation import make_change
 from melro_gym.checkpoint import load_agent, save_agent
 from melro_gym.envs.boxes import make_env, make_envs
 from melro_gym.evaluation.rollouts import run_episodes
 from melro_gym.models import Agent, Normaliser
 from melro_gym.training.callbacks import Callback, TensorBoard
-from melro_gym.training.collect import base_policy
+from melro_gym.training.collect import base_policy, draw_contexts, executed_actions, told_policy
 from melro_gym.training.config import TrainConfig
 from melro_gym.training.curve import Curve, score
 from melro_gym.training.model_losses import Window
@@ -267,7 +268,20 @@ def evaluate_agent(agent: Agent, config: TrainConfig) -> dict[str, float]:
             raise ValueError(f"The environment returned rewards that are not finite in an evaluation: {returns}.")
         numbers[f"eval/{mode}"] = float(returns.mean())
         numbers[f"eval/{mode}_std"] = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
+    if config.imagine:
+        numbers["eval/changed"] = changed_return(agent, config, seeds)
     return numbers
+
+
+def changed_return(agent: Agent, config: TrainConfig, seeds: Sequence[int]) -> float:
+    """Mean return of the means of a policy that is told of the change, one drawn per episode."""
+    change = make_change(config.imagine, agent.config.action_size)
+    contexts = draw_contexts(change, [seed % 2**32 for seed in seeds])
+
+    def controller(obs: np.ndarray) -> np.ndarray:
+        return np.asarray(executed_actions(change, told_policy(agent, obs, contexts)[0], contexts))
+
+    return float(run_episodes(lambda: make_env(config.env, config.env_kwargs), controller, seeds).mean())
 
 
 def _keep(agent: Agent, numbers: dict[str, Any], folder: Path, curve: Curve) -> None:

@@ -14,7 +14,9 @@ import jax.random as jr
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from melro_gym.models import Agent, Critic, InferenceNetwork, WorldModel
+from melro_gym.adaptation import make_change
+from melro_gym.models import Agent, ContextCritic, Critic, InferenceNetwork, WorldModel
+from melro_gym.models.context import told
 from melro_gym.models.world_model import control_size
 from melro_gym.training.config import TrainConfig
 from melro_gym.training.losses import Behaviour, ReturnSettings, behaviour_loss, conservative_gradient
@@ -40,7 +42,7 @@ class LearnerState(NamedTuple):
     """World model, policy and critic as the updates left them; the policy that collects."""
     average: Agent
     """Moving average of `agent` over rounds; the one that is evaluated and saved."""
-    target_critic: Critic
+    target_critic: Critic | ContextCritic
     inference: InferenceNetwork | None
     model_optimiser: optax.OptState
     policy_optimiser: optax.OptState
@@ -189,35 +191,50 @@ def model_round(
     return state._replace(agent=agent, inference=model.inference, model_optimiser=optimiser_state), _mean(metrics)
 
 
-def _deal(single: Callable[..., Any], agent: Agent) -> Callable[[Array, Array], Any]:
-    """`single(world_model, start, noise)` for a batch, of which every world model of an ensemble gets an equal part.
+def _deal(single: Callable[..., Any], agent: Agent) -> Callable[..., Any]:
+    """`single(world_model, start, noise, key)` for a batch, of which all world models of an ensemble get equal parts.
 
     So no gain counts fully that only one model promises (ME-TRPO, Kurutach et al. 2018, section 4.2).
     """
     if agent.others is None:
         return jax.vmap(functools.partial(single, agent.world_model))
     part = lambda rows: rows.reshape(agent.config.ensemble_size, -1, *rows.shape[1:])
-    each = jax.vmap(jax.vmap(single, in_axes=(None, 0, 0)))
-    return lambda states, noise: each(agent.members, part(states), part(noise))
+    each = jax.vmap(jax.vmap(single, in_axes=(None, 0, 0, 0)))
+    return lambda *rows: each(agent.members, *map(part, rows))
 
 
 def behaviour_gradient(
     config: TrainConfig, agent: Agent, entropy_share: Array
-) -> Callable[[Behaviour, Critic, Array, Array], tuple[Behaviour, Metrics]]:
-    """Gradient of the combined loss (Eq. 14) for states `(batch, S)` and noise `(batch, steps + 1, A)`."""
+) -> Callable[..., tuple[Behaviour, Metrics]]:
+    """Gradient of the combined loss (Eq. 14) for states `(batch, S)` and noise `(batch, steps + 1, A)`.
+
+    With `config.imagine` every trajectory draws a change of its own, of which policy and critic are told.
+    """
     entropy_weight = entropy_share * config.entropy_weight
     settings = ReturnSettings(config.discount, config.td_lambda, entropy_weight, config.return_weight)
     forms = {"model_input": agent.config.model_input, "paper_index": config.paper_index}
 
-    def loss(parameters: Behaviour, static: Behaviour, target: Critic, states: Array, noise: Array) -> Any:
+    change = make_change(config.imagine, agent.config.action_size) if config.imagine else None
+
+    def loss(parameters: Behaviour, static: Behaviour, target: Any, states: Array, noise: Array, key: Array) -> Any:
         behaviour = eqx.combine(parameters, static)
-        single = lambda model, start, eps: behaviour_loss(behaviour, target, model, start, eps, settings, **forms)
-        losses, metrics = _deal(single, agent)(states, noise)
+
+        def single(model: Any, start: Array, eps: Array, key: PRNGKeyArray) -> tuple[Array, Metrics]:
+            learned, bootstrap = behaviour, target
+            if change is not None:
+                context = change.draw(key)
+                learned = Behaviour(told(learned.policy, context), told(learned.critic, context))
+                model, bootstrap = change.changed(model, context), told(target, context)
+            return behaviour_loss(learned, bootstrap, model, start, eps, settings, **forms)
+
+        losses, metrics = _deal(single, agent)(states, noise, jr.split(key, len(states)))
         return jnp.mean(losses), jax.tree.map(jnp.mean, metrics)
 
-    def gradient(behaviour: Behaviour, target: Critic, states: Array, noise: Array) -> tuple[Behaviour, Metrics]:
+    def gradient(
+        behaviour: Behaviour, target: Any, states: Array, noise: Array, key: PRNGKeyArray
+    ) -> tuple[Behaviour, Metrics]:
         parameters, static = eqx.partition(behaviour, eqx.is_inexact_array)
-        of = lambda given: jax.grad(loss, has_aux=True)(given, static, target, states, noise)
+        of = lambda given: jax.grad(loss, has_aux=True)(given, static, target, states, noise, key)
         if config.conservativity > 0.0:
             return conservative_gradient(of, parameters, config.conservativity)
         return of(parameters)
@@ -244,9 +261,10 @@ def behaviour_round(
     def update(carry: Any, inputs: tuple[Array, PRNGKeyArray]) -> tuple[Any, Metrics]:
         behaviour, target, policy_state, critic_state = carry
         states, noise_key = inputs
-        gradient, metrics = gradient_of(behaviour, target, states, jr.normal(noise_key, noise_shape))
+        noise, change_key = jr.normal(noise_key, noise_shape), jr.fold_in(noise_key, 1)
+        gradient, metrics = gradient_of(behaviour, target, states, noise, change_key)
         policy = behaviour.policy
-        if not critic_only:
+        if not (critic_only or config.freeze_policy):
             policy, policy_state = _apply(optimisers.policy, gradient.policy, policy_state, policy, rate)
         critic, critic_state = _apply(optimisers.critic, gradient.critic, critic_state, behaviour.critic, rate)
         metrics["policy/grad_norm"] = optax.tree.norm(gradient.policy)

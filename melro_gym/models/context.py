@@ -1,0 +1,74 @@
+"""Policy and critic that are told what has changed: networks with a context beside the state.
+
+A context `c` of size `C` says how the robot differs from the one that the world model knows; all zeros is no
+difference. It is a leaf of the module, so that whoever plans or imagines with policy and critic need not know of it.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from melro_gym.models.critic import Critic
+from melro_gym.models.distribution import ActionDistribution
+from melro_gym.models.networks import MLP
+from melro_gym.models.policy import GaussianPolicy
+
+Told = TypeVar("Told", "ContextPolicy", "ContextCritic")
+
+
+class ContextPolicy(eqx.Module):
+    """A policy of state and context; nothing trains the context."""
+
+    policy: GaussianPolicy
+    """Of `[s, c]`."""
+    context: Float[Array, " C"]
+
+    def __call__(self, state: Float[Array, " S"]) -> ActionDistribution:
+        """Action distribution in a state (a normalised observation), under the context."""
+        return self.policy(jnp.concatenate([state, jax.lax.stop_gradient(self.context)]))
+
+    @property
+    def min_std(self) -> float:
+        """Smallest standard deviation."""
+        return self.policy.min_std
+
+    @property
+    def max_std(self) -> float:
+        """Largest standard deviation."""
+        return self.policy.max_std
+
+
+class ContextCritic(eqx.Module):
+    """A critic of state, action and context; nothing trains the context."""
+
+    critic: Critic
+    """Of `[s, c]` and the control."""
+    context: Float[Array, " C"]
+
+    def __call__(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
+        """Value of an action in a state under the context, in units of return."""
+        return self.critic(jnp.concatenate([state, jax.lax.stop_gradient(self.context)]), control)
+
+    @property
+    def scale(self) -> float:
+        """What the network's output is multiplied by."""
+        return self.critic.scale
+
+
+def told(module: Told, context: Float[Array, " C"]) -> Told:
+    """The same policy or critic under another context."""
+    return eqx.tree_at(lambda tree: tree.context, module, context)
+
+
+def widened(net: MLP, wide: MLP, place: int) -> MLP:
+    """`net` with further inputs from `place` on, as many as `wide` has, of weight zero: its outputs do not change."""
+    weight, columns = net.hidden[0].weight, wide.hidden[0].weight.shape[1]
+    zeros = jnp.zeros((len(weight), columns - weight.shape[1]), weight.dtype)
+    padded = jnp.concatenate([weight[:, :place], zeros, weight[:, place:]], axis=1)
+    net = eqx.tree_at(lambda tree: tree.hidden[0].weight, net, padded)
+    return jax.tree.unflatten(jax.tree.structure(wide), jax.tree.leaves(net))
