@@ -146,8 +146,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "initial_decisions": 1000,
     },
 }
-"""`cpu*` reach good policies on two CPU cores; `harden` goes on with an agent that did (`start_from`, with its networks'
-settings) under imagined changes; `paper-*` are the columns of Table 1 (Bok et al. 2025).
+"""`cpu*` reach good policies on two CPU cores; `harden` goes on with an agent that did (`start_from`, with its
+networks' settings) under imagined changes; `paper-*` are the columns of Table 1 (Bok et al. 2025).
 
 Table 1's critic_weight is the reciprocal of `return_weight` and its emission_scale is read as Eq. 4's variance.
 """
