@@ -1,0 +1,32 @@
+"""The documentation's pages, as far as building them with warnings as errors does not check them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+
+
+def formulas(page: Path) -> list[str]:
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return [block or inline for block, inline in re.findall(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", text, flags=re.DOTALL)]
+
+
+def test_formulas_become_mathml_without_a_trace_of_tex():
+    convert = pytest.importorskip("latex2mathml.converter").convert
+    found = [formula for page in PAGES for formula in formulas(page)]
+    assert len(found) > 20
+    for formula in found:
+        assert not re.search(r"[\\^_{}$]", convert(formula).replace("&#x0005E;", "")), formula
+
+
+def test_pages_load_nothing_from_the_network():
+    settings: dict = {}
+    pytest.importorskip("latex2mathml")
+    exec((DOCS / "conf.py").read_text(encoding="utf-8"), settings)
+    assert settings["html_math_renderer"] == "mathml"  # Sphinx's default is MathJax from a content delivery network
+    assert not [page.name for page in PAGES if re.search(r"!\[[^]]*\]\(https?:|<script", page.read_text("utf-8"))]
