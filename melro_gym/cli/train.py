@@ -40,16 +40,16 @@ class Train:
 
     def run(self) -> None:
         """Train with a progress bar; a line per evaluation; Ctrl-C and SIGTERM save the state before leaving."""
-        from melro_gym.cli.watching import Display, StopFlag
+        from melro_gym.cli.watching import Display
         from melro_gym.training import make_config, train
+        from melro_gym.training.signals import StopOnSignal
 
         kwargs = parse_object(self.env_kwargs, "--env-kwargs")
         options = {"env": self.env, "env_kwargs": kwargs, "seed": self.seed, "num_envs": self.num_envs}
         config = make_config(self.preset, **{**options, **parse_settings(self.set)})
         what = f"{config.env} for {config.total_env_steps} environment steps"
         console.print(f"Training on {what}, to {self.out}.", soft_wrap=True)
-        stop = StopFlag()
-        with make_progress() as progress:
+        with StopOnSignal() as stop, make_progress() as progress:
             train(
                 config,
                 self.out,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 from rich.progress import Progress
@@ -10,25 +9,6 @@ from rich.progress import Progress
 from melro_gym.cli.display import three_digits
 from melro_gym.models import Agent
 from melro_gym.training import Callback, TrainConfig
-
-
-class StopFlag(Callback):
-    """Set by the first Ctrl-C or SIGTERM; a second Ctrl-C interrupts at once."""
-
-    def __init__(self) -> None:
-        self.is_set = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._handle)
-
-    def on_round(self, numbers: dict[str, Any]) -> bool:
-        del numbers
-        return self.is_set
-
-    def _handle(self, number: int, frame: Any) -> None:
-        del frame
-        if self.is_set and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.is_set = True
 
 
 class Display(Callback):

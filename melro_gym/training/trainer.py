@@ -45,6 +45,7 @@ from melro_gym.training.run import (
     restore_run,
     save_run,
 )
+from melro_gym.training.signals import close_envs, deaf_children
 from melro_gym.training.updates import (
     Shares,
     average_round,
@@ -115,12 +116,13 @@ def train(
         facts = env_facts(config)
         hooks = [*callbacks, *([TensorBoard(folder / "tensorboard")] if tensorboard else [])]
         claim_folder(folder, resume)
-        envs = make_envs(config.env, config.env_kwargs, config.num_envs, config.vectorization)
+        with deaf_children():
+            envs = make_envs(config.env, config.env_kwargs, config.num_envs, config.vectorization)
         try:
             start = functools.partial(restore_run, folder=folder, amend=amend) if has_state(folder) else _start
             return _loop(start(config, facts, envs), folder, max_minutes, hooks)
         finally:
-            envs.close()
+            close_envs(envs)
             for callback in hooks:
                 callback.on_end()
 
