@@ -64,9 +64,31 @@ def as_boxes(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
     box = _check_actions(env.action_space)
     if not isinstance(env.observation_space, gym.spaces.Box) or len(env.observation_space.shape) != 1:
         env = FlattenObservation(env)
-    if not (np.all(box.low == -1.0) and np.all(box.high == 1.0)):
+    if np.any(box.low == box.high):
+        env = FixedEntries(env)
+    elif not (np.all(box.low == -1.0) and np.all(box.high == 1.0)):
         env = RescaleAction(env, -np.ones_like(box.low), np.ones_like(box.high))
     return env
+
+
+class FixedEntries(gym.ActionWrapper[np.ndarray, np.ndarray, np.ndarray], gym.utils.RecordConstructorArgs):
+    """Actions in [-1, 1] for a Box in which some entries have one value only, which is executed whatever is asked for.
+
+    Gymnasium's `RescaleAction` divides by the range, and so makes these entries NaN.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any]):
+        gym.utils.RecordConstructorArgs.__init__(self)
+        super().__init__(env)
+        self._box = _check_actions(env.action_space)
+        low, high = self._box.low.astype(np.float64), self._box.high.astype(np.float64)
+        self._middle, self._half = (high + low) / 2.0, (high - low) / 2.0
+        self.action_space = gym.spaces.Box(-1.0, 1.0, self._box.shape, self._box.dtype.type)
+
+    def action(self, action: Any) -> np.ndarray:
+        """`[-1, 1]` to the Box, both of shape `(A,)`."""
+        scaled = self._middle + self._half * np.asarray(action, np.float64)
+        return np.clip(scaled, self._box.low, self._box.high).astype(self._box.dtype)
 
 
 def wrapper_names(env: gym.Env[Any, Any]) -> list[str]:
