@@ -43,6 +43,7 @@ SMALL = TrainConfig(
     behaviour_updates=4,
     imagined_batch=4,
     imagined_steps=2,
+    average_rate=0.25,
     eval_every=24,
     eval_episodes=2,
 )
@@ -91,11 +92,33 @@ def _assert_same_run(folder, other):
     assert _curve(folder) == _curve(other)
 
 
+def _networks(folder, which):
+    """The arrays of the state's `agent` or `average`."""
+    prefix = f"learner.{which}"
+    arrays, _ = read_arrays(folder / "state.safetensors")
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
 def test_several_environments_resumed_after_every_round_equal_an_uninterrupted_run(whole, tmp_path):
+    average = None
     for _ in range(6):
         train(SMALL, tmp_path, resume=True, callbacks=[Watch(rounds=1)])
+        before, average, latest = average, _networks(tmp_path, "average"), _networks(tmp_path, "agent")
+        for name, old in (before or {}).items():
+            expected = old + 0.25 * (latest[name] - old)
+            np.testing.assert_allclose(average[name], expected, atol=1e-6, err_msg=name)
     _assert_same_run(whole, tmp_path)
     assert [row["env_steps"] for row in _curve(whole)] == [24, 48, 72]  # 4 steps of 3 environments a round
+
+
+def test_the_average_of_the_networks_is_saved_and_not_the_latest(whole):
+    saved, _ = read_arrays(whole / "last.safetensors")
+    average, latest = _networks(whole, "average"), _networks(whole, "agent")
+    assert saved.keys() == average.keys() == latest.keys()
+    for name, array in saved.items():
+        np.testing.assert_array_equal(array, average[name], err_msg=name)
+    different = {name.split(".")[1] for name, array in saved.items() if not np.array_equal(array, latest[name])}
+    assert different >= {"world_model", "policy", "critic"}
 
 
 def test_terminations_are_stored_where_they_happened(whole):
