@@ -1,4 +1,4 @@
-"""What `melro-gym train` shows of a run, and how it is stopped: callbacks, apart from `train` for they need JAX."""
+"""What `melro-gym train` shows of a run: a callback, apart from `train` for it needs JAX."""
 
 from __future__ import annotations
 
