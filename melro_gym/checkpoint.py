@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-import tempfile
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import safetensors
 import safetensors.numpy
 
 from melro_gym import __version__
+from melro_gym.files import write_bytes
 from melro_gym.models import Agent, AgentConfig
 
 FORMAT = "melro_gym agent 1"
@@ -64,23 +64,6 @@ def write_arrays(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], me
         {name: np.asarray(array, order="C") for name, array in arrays.items()}, {"melro_gym": json.dumps(metadata)}
     )
     write_bytes(path, content)
-
-
-def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file atomically: the old one stays until the new one is complete."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -9,7 +9,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from melro_gym.checkpoint import write_bytes
+from melro_gym.files import write_bytes
 
 CURVE_FILE = "curve.jsonl"
 TABLE_FILE = "curve.csv"
