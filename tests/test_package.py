@@ -35,7 +35,7 @@ def test_every_exported_name_resolves(name: str):
 
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no_such_name"):
-        melro_gym.no_such_name  # noqa: B018
+        melro_gym.no_such_name  # noqa: B018  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @pytest.mark.parametrize("name", ["envs", "wrappers"])

@@ -26,7 +26,7 @@ def make_env(env_id: str, env_kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
     Raises:
         ValueError: spaces that cannot be brought into this form.
     """
-    _import_owner(env_id)
+    import_owner(env_id)
     return as_boxes(gym.make(env_id, **env_kwargs))
 
 
@@ -39,7 +39,7 @@ def make_envs(env_id: str, env_kwargs: dict[str, Any], num_envs: int, vectorizat
         num_envs: how many.
         vectorization: `sync` (in turn, in this process) or `async` (a process each).
     """
-    _import_owner(env_id)
+    import_owner(env_id)
     wrap: Any = as_boxes  # may leave an environment as it is, which Gymnasium's annotation does not say
     settings: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}
     if vectorization == "async":
@@ -96,7 +96,7 @@ def wrapper_names(env: gym.Env[Any, Any]) -> list[str]:
     return [] if env.spec is None else [wrapper.name for wrapper in env.spec.additional_wrappers]
 
 
-def _import_owner(env_id: str) -> None:
+def import_owner(env_id: str) -> None:
     """Import the packages that this one depends on and that may know an unknown id."""
     for module in _REGISTER_ON_IMPORT:
         if env_id not in gym.registry and ":" not in env_id:

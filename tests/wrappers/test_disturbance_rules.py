@@ -207,4 +207,4 @@ assert "jax" in sys.modules
     assert not {"jax", "equinox", "mujoco", "dm_control", "matplotlib"}.intersection(modules)
     assert set(wrappers.__all__) <= set(dir(wrappers))
     with pytest.raises(AttributeError, match="no_such_wrapper"):
-        wrappers.no_such_wrapper  # noqa: B018
+        wrappers.no_such_wrapper  # noqa: B018  # pyright: ignore[reportAttributeAccessIssue]
