@@ -70,11 +70,10 @@ class EntropyAudit:
         single = np.ndim(report["value"]) == 0
         count = 1 if single else len(report["value"])
         if ended is None:
-            ended = "episode" in report if single else report.get("_episode", np.zeros(count, bool))
+            ended = report.get("_episode", np.asarray(report.get("episode", {"steps": 0})["steps"]) > 0)
         over, taken = np.broadcast_to(ended, count), np.broadcast_to(True if active is None else active, count)
-        for index in range(count):
-            if not taken[index]:
-                continue
+        decided = np.isfinite(np.reshape(report["mean"], (count, -1))).all(axis=1)  # not so in a step that resets
+        for index in np.flatnonzero(taken & decided).tolist():
             row: dict[str, Any] = {"environment": index, "episode": self._episodes.setdefault(index, 0)}
             for name in (*VECTORS, *NUMBERS, "failure"):
                 row[name] = report[name] if single else report[name][index]

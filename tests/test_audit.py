@@ -65,7 +65,7 @@ def test_the_record_can_be_saved_and_drawn(played, tmp_path):
 def test_the_last_step_of_an_episode_summarises_it(controller):
     controller.reset(seed=0)
     reports = [controller.step(None)[4]["melro"] for _ in range(4)]
-    assert all("episode" not in report for report in reports[:3])
+    assert all(report["episode"]["steps"] == 0 and np.isnan(report["episode"]["entropy"]) for report in reports[:3])
     summary = reports[3]["episode"]
     assert summary["steps"] == 4 and summary["failures"] == 0
     for name in ("entropy", "model_error", "value", "clipped_fraction"):

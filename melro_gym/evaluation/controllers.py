@@ -37,7 +37,7 @@ def melro_controller(
     streams = key_rows([int(seed) for seed in seeds])
     decider = Decider(agent, box, options or Options(), streams, single=False)
     active = np.ones(len(seeds), bool)
-    return lambda obs: decider.decide(obs, None, active, config).actions
+    return lambda obs: decider.decide(decider.read(obs), None, active, config).actions
 
 
 def make_controller(method: str, agent: Agent, config: PlanConfig, seeds: Sequence[int]) -> Controller:

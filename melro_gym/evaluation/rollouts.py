@@ -43,11 +43,12 @@ def run_episodes(
     """
     envs = [make_env() for _ in seeds]
     try:
-        obs = np.stack([env.reset(seed=int(seed))[0] for env, seed in zip(envs, seeds, strict=True)])
+        first = [env.reset(seed=int(seed))[0] for env, seed in zip(envs, seeds, strict=True)]
+        obs = np.stack(first).astype(envs[0].observation_space.dtype)  # the first ones may be whole numbers
         returns = np.zeros(len(envs))
         running = np.ones(len(envs), bool)
         for _ in range(MAX_DECISIONS):
-            actions = controller(obs)
+            actions = controller(obs.copy())  # which may keep them
             for index in np.flatnonzero(running):
                 obs[index], reward, terminated, truncated, info = envs[index].step(actions[index])
                 returns[index] += reward

@@ -30,22 +30,24 @@ class Limits:
     """Action of a robot that is to do nothing; None takes the one closest to zero inside the box."""
 
     def __post_init__(self) -> None:
-        low, high = (np.atleast_1d(np.asarray(side, np.float64)) for side in (self.low, self.high))
+        low, high = (np.atleast_1d(np.array(side, np.float64)) for side in (self.low, self.high))
         if low.shape != high.shape or low.ndim != 1 or not np.all(np.isfinite([low, high])) or np.any(low > high):
             raise ValueError(f"`low` and `high` must be finite, of one size, and in order; got {low} and {high}.")
         rest = (
             np.clip(np.zeros_like(low), low, high)
             if self.rest is None
-            else np.atleast_1d(np.asarray(self.rest, np.float64))
+            else np.atleast_1d(np.array(self.rest, np.float64))
         )
         if rest.shape != low.shape or not np.all((rest >= low) & (rest <= high)):
             raise ValueError(f"`rest` must lie inside the box; got {rest}.")
         change = self.max_change
         if change is not None:
-            change = np.broadcast_to(np.asarray(change, np.float64), low.shape)
+            change = np.array(np.broadcast_to(np.asarray(change, np.float64), low.shape))
             if not np.all(change > 0.0):
                 raise ValueError(f"`max_change` must be positive; got {self.max_change}.")
         for name, value in (("low", low), ("high", high), ("rest", rest), ("max_change", change)):
+            if value is not None:
+                value.setflags(write=False)  # copies, which stay as they are
             object.__setattr__(self, name, value)
 
     def resting(self) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 from melro_gym.envs.tables import check_choice
 from melro_gym.realtime.limits import Limits
 from melro_gym.realtime.log import TickLog, planner_of, planner_state
+from melro_gym.wrappers.checks import as_array
 
 AFTER_MISSES = ("hold", "stop")
 _KEPT = 100_000
@@ -161,21 +162,18 @@ class ControlLoop:
 
     def _tick(self, previous: np.ndarray, *, hold: bool) -> tuple[dict[str, Any], np.ndarray]:
         """One decision as a line of the log, and the action to send."""
-        observation = self._observe()
-        given = np.asarray(observation)
-        row: dict[str, Any] = {
-            "observation": given,
-            "observation_dtype": given.dtype.str,
-        }
+        seen = snapshot(self._observe())  # the driver may go on writing into what it returns
+        given = as_array(snapshot(seen))
+        row: dict[str, Any] = {"observation": given, "observation_dtype": given.dtype.str}
         if self._log_path is not None:
             row |= planner_state(self._act)
         row |= {"action": None, "action_dtype": None, "report": {}, "limited": (), "held": hold, "error": ""}
         controller = planner_of(self._act)
         try:
-            action = np.asarray(self._act(observation))
+            action = np.array(self._act(snapshot(seen)))
             row |= {"action": action, "action_dtype": action.dtype.str, "report": _facts(self._act)}
             wanted = self._limits.resting() if hold else action
-            sent, row["limited"] = self._limits.apply(wanted, previous, observation)
+            sent, row["limited"] = self._limits.apply(wanted, previous, seen)
         except Exception as error:  # whatever it is, the robot still needs an action
             row["error"] = f"{type(error).__name__}: {error}"
             sent = self._limits.resting() if hold else previous
@@ -187,6 +185,18 @@ class ControlLoop:
         if controller is not None and row["overruled"]:
             controller.overrule(sent)
         return row, sent
+
+
+def snapshot(value: Any) -> Any:
+    """A copy of arrays, tensors, and collections of them; what is of another type, as it is."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, Mapping):
+        return {name: snapshot(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        items = [snapshot(item) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    return value.detach().clone() if hasattr(value, "detach") else value
 
 
 def _facts(act: Callable[[Any], Any]) -> dict[str, Any]:

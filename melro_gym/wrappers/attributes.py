@@ -12,7 +12,9 @@ from melro_gym.envs.tables import check_choice
 from melro_gym.models import Agent
 from melro_gym.planning import PlanConfig
 from melro_gym.planning.objective import check_ensemble
+from melro_gym.wrappers.checks import as_array
 from melro_gym.wrappers.decider import Counters, Decider
+from melro_gym.wrappers.report import copied
 from melro_gym.wrappers.settings import ON_FAILURE, LiveSettings, Options, check_deadline
 
 
@@ -21,9 +23,13 @@ class PlannerAttributes(LiveSettings):
 
     agent: Agent
     config: PlanConfig
-    last_report: dict[str, Any]
-    """The last decision's report, as in `info["melro"]`; empty before the first."""
     _decider: Decider
+    _report: dict[str, Any]
+
+    @property
+    def last_report(self) -> dict[str, Any]:
+        """The last decision's report, as in `info["melro"]`; empty before the first. A copy."""
+        return copied(self._report)
 
     @property
     def deadline(self) -> float | None:
@@ -56,17 +62,17 @@ class PlannerAttributes(LiveSettings):
 
     @random_streams.setter
     def random_streams(self, value: np.ndarray) -> None:
-        value = np.asarray(value, np.uint32)
+        value = np.array(value, np.uint32)
         if value.shape != self._decider.streams.shape:
             raise ValueError(f"`random_streams` has shape {self._decider.streams.shape}; got {value.shape}.")
         self._decider.streams = value
 
-    def overrule(self, action: np.ndarray, *, decided: bool = True) -> None:
+    def overrule(self, action: Any, *, decided: bool = True) -> None:
         """Tell that `action` was sent instead of the last decision's, or (`decided=False`) without any decision.
 
         It is what a later failure repeats and what `latency_steps` counts as given. One row per environment, or one.
         """
-        self._decider.overrule(np.atleast_2d(np.asarray(action, np.float64)), decided=decided)
+        self._decider.overrule(np.atleast_2d(as_array(action).astype(np.float64)), decided=decided)
 
     def force_steps(self, steps: int | None) -> None:
         """With a deadline, do so many optimisation steps whatever the clock says; None goes by the clock again."""

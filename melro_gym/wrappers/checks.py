@@ -77,20 +77,38 @@ def _flat_box(name: str, space: gym.Space[Any]) -> gym.spaces.Box:
     return space
 
 
+def as_array(value: Any) -> np.ndarray:
+    """Numbers of any library as an array, without their gradients; an array of `None` where that is impossible."""
+    try:
+        if hasattr(value, "detach"):  # a tensor of torch, which refuses while it has a gradient or is on a GPU
+            value = value.detach().cpu()
+        return np.asarray(value)
+    except Exception:  # ragged lists, and whatever a foreign type raises when it is asked for an array
+        return np.asarray(None)
+
+
+def read_numbers(given: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Rows of numbers as float64 of this shape; NaN in rows that are none."""
+    rows = np.full(shape, np.nan)
+    given = given if isinstance(given, list | tuple) else np.atleast_1d(as_array(given))
+    for row, item in enumerate(given if len(given) == len(rows) else ()):
+        array = as_array(item)
+        if array.dtype.kind in "biuf" and array.shape == shape[1:]:
+            rows[row] = array
+    return rows
+
+
 def check_observation(agent: Agent, obs: Any) -> np.ndarray:
     """One observation as float32, shape `(S,)`.
 
     Raises:
         ValueError: wrong shape, not numbers, or not finite.
     """
-    try:
-        given = np.asarray(obs)
-    except (TypeError, ValueError):  # ragged
-        given = np.asarray(None)
+    given = as_array(obs)
     if given.dtype.kind not in "biuf":
         raise ValueError(f"The observation must be an array of numbers; got {type(obs).__name__} of {given.dtype}.")
     with np.errstate(over="ignore"):
-        array = given.astype(np.float32)
+        array = given.astype(np.float32)  # a copy, always
     if array.shape != (agent.config.obs_size,):
         raise ValueError(f"The observation must have shape ({agent.config.obs_size},); got {array.shape}.")
     if not np.all(np.isfinite(array)):

@@ -94,6 +94,11 @@ class Compiled:
             self._config = config
         return self._call(self._leaves, rows, *shared)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is compiled, which is made again."""
+        made = ("_leaves", "_call")
+        return {**{name: value for name, value in vars(self).items() if name not in made}, "_config": None}
+
 
 @functools.cache
 def _jitted(function: Callable[..., Any], single: bool, structure: Any, constants: tuple[Any, ...], form: Any) -> Any:

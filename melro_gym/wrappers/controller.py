@@ -13,9 +13,10 @@ from jaxtyping import Array
 from melro_gym.models import Agent
 from melro_gym.planning import PlanConfig
 from melro_gym.wrappers.attributes import PlannerAttributes, split_settings
-from melro_gym.wrappers.checks import check_fits
+from melro_gym.wrappers.checks import as_array, check_fits
 from melro_gym.wrappers.compiled import key_rows, split_stream
-from melro_gym.wrappers.decider import Decider
+from melro_gym.wrappers.decider import Decider, Reading
+from melro_gym.wrappers.report import first_row
 from melro_gym.wrappers.settings import Options
 from melro_gym.wrappers.summary import EpisodeSummary
 
@@ -33,8 +34,9 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
     of the chosen plan and the base policy's), `clipped_fraction` (of the executed action's entries), `plan_ms`,
     `guarded`, `effectiveness` (of each actuator, see `adapt`), `deterministic`, `deadline_hit`, `steps_done`
     (optimisation steps), `failure` (empty, `observation`, `proposal` or `plan`), `model_error` (of the observation that
-    followed: root mean square, in standard deviations of the training data) and, at an episode's end, `episode`:
-    averages and counts. `last_report` keeps the last one.
+    followed: root mean square, in standard deviations of the training data) and `episode`: averages and counts of the
+    episode that ended with this step; its `steps` is 0 and its averages are NaN where none did. `reset`'s info has the
+    same entries, NaN where there is nothing to tell yet. `last_report` is a copy of the last step's.
 
     The planner's numbers (`controller.entropy_weight = 0.1`), `deadline` and `on_failure` may be set at any time.
 
@@ -129,9 +131,9 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         streams = key_rows([int(np.random.SeedSequence(seed).generate_state(1)[0])])
         self._decider = Decider(self.agent, box, options, streams, single=True)
         self._summary = EpisodeSummary(1)
-        self._obs: Any = None
-        self._started = False
-        self.last_report = {}
+        self._autoreset = _autoreset_inside(env)
+        self._reading: Reading | None = None
+        self._report = {}
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode; `seed` seeds the planner as well as the environment."""
@@ -140,9 +142,14 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
             self._decider.streams = key_rows([seed])
         if self.deadline is not None:
             self.warmup()
+        return obs, self._begin(obs, info)
+
+    def _begin(self, obs: Any, info: dict[str, Any]) -> dict[str, Any]:
+        """Start an episode at this observation; the info to return with it."""
         self.forget()
-        self._obs, self._started = obs, True
-        return obs, info
+        self._reading = self._decider.read([obs])
+        report = {**self._decider.blank_report(self.config), "episode": EpisodeSummary(1).means()}
+        return {**info, "melro": first_row(report)}
 
     def forget(self) -> None:
         """Start a new episode for `act`: no action given yet. `reset` does so."""
@@ -150,17 +157,23 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         self._summary.clear(_ALL)
 
     def step(self, action: Any = None) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Plan from the last observation, execute the first action, and report in `info["melro"]`."""
-        if not self._started:
+        """Plan from the last observation, execute the first action, and report in `info["melro"]`.
+
+        Where an `Autoreset` inside resets instead, nothing is planned, and the report is `reset`'s.
+        """
+        if self._reading is None:
             raise gym.error.ResetNeeded("Call `reset()` before `step()`.")
-        decision = self._decider.decide([self._obs], [action], _ALL, self.config)
-        self._obs, reward, terminated, truncated, info = self.env.step(decision.actions[0])
-        report = {**decision.report, "model_error": self._decider.model_error([self._obs])}
+        if self._autoreset is not None and self._autoreset.autoreset:
+            obs, reward, terminated, truncated, info = self.env.step(self._decider.rest[0])
+            return obs, float(reward), terminated, truncated, self._begin(obs, info)
+        decision = self._decider.decide(self._reading, [action], _ALL, self.config)
+        obs, reward, terminated, truncated, info = self.env.step(decision.actions[0])
+        self._reading = self._decider.read([obs])
+        report = {**decision.report, "model_error": self._decider.model_error(self._reading)}
         self._summary.add(report, _ALL)
-        self.last_report = _first(report)
-        if terminated or truncated:
-            self.last_report["episode"] = self.episode_summary()
-        return self._obs, float(reward), terminated, truncated, {**info, "melro": self.last_report}
+        ended = self._summary if terminated or truncated else EpisodeSummary(1)
+        self._report = first_row({**report, "episode": ended.means()})
+        return obs, float(reward), terminated, truncated, {**info, "melro": self.last_report}
 
     def act(self, observation: Any, proposal: Any = None) -> np.ndarray:
         """Planned action, in the environment's action space, for one observation; uses no environment.
@@ -171,18 +184,19 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
             observation: raw, `(S,)`.
             proposal: with `warm_start="action"`, the proposed action.
         """
-        error = self._decider.model_error([observation])
+        reading = self._decider.read([observation])
+        error = self._decider.model_error(reading)
         if proposal is None and self._decider.options.warm_start == "action":
             proposal = self._decider.to_env(np.zeros(self.agent.config.action_size))
-        decision = self._decider.decide([observation], [proposal], _ALL, self.config)
+        decision = self._decider.decide(reading, [proposal], _ALL, self.config)
         report = {**decision.report, "model_error": error}
         self._summary.add(report, _ALL)
-        self.last_report = _first(report)
+        self._report = first_row(report)
         return decision.actions[0]
 
     def episode_summary(self) -> dict[str, Any]:
         """Averages and counts over the episode so far: `steps`, `entropy`, `model_error`, `plan_ms`, `failures` ..."""
-        return _first(self._summary.means())
+        return first_row(self._summary.means())
 
     def predict(
         self,
@@ -197,7 +211,7 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         `latency_steps` nor `deadline` applies.
         """
         del episode_start
-        batch = np.asarray(observation)
+        batch = as_array(observation)
         single = batch.ndim <= 1
         rows = [observation] if single else list(batch)
         streams = split_stream(self._decider.streams[0], len(rows) + 1)
@@ -205,11 +219,15 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         assert isinstance(self.action_space, gym.spaces.Box)
         decider = Decider(self.agent, self.action_space, options, streams[1:], single=False)
         config = dataclasses.replace(self.config, deterministic=deterministic or self.config.deterministic)
-        actions = decider.decide(rows, None, np.ones(len(rows), bool), config).actions
+        actions = decider.decide(decider.read(rows), None, np.ones(len(rows), bool), config).actions
         self._decider.streams = streams[:1]
         return (actions[0] if single else actions), state
 
 
-def _first(report: dict[str, Any]) -> dict[str, Any]:
-    """The only row, with plain numbers in place of arrays without axes."""
-    return {name: rows[0] if rows.ndim == 2 else rows[0].item() for name, rows in report.items()}
+def _autoreset_inside(env: gym.Env[Any, Any]) -> gym.wrappers.Autoreset[Any, Any] | None:
+    """The wrapper inside `env` that resets in the step after an episode's end, if there is one."""
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, gym.wrappers.Autoreset):
+            return env
+        env = env.env
+    return None

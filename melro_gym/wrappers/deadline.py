@@ -58,6 +58,10 @@ class AnytimePlanner:
             done = last
         return kept, result, done, False
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the record of what is compiled, which is made again."""
+        return {**vars(self), "_ready": set()}
+
     def _compile_once(self, inputs: Inputs, config: PlanConfig) -> None:
         """Compile before the first chunk is timed."""
         kind = (jax.tree.structure(config), jax.tree.structure(inputs))

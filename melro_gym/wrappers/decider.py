@@ -17,10 +17,10 @@ import numpy as np
 from melro_gym.models import Agent
 from melro_gym.planning import PlanConfig, PlanResult
 from melro_gym.wrappers.adaptation import ActuatorMonitor
-from melro_gym.wrappers.checks import check_observation
+from melro_gym.wrappers.checks import as_array, check_observation, read_numbers
 from melro_gym.wrappers.compiled import Compiled, Inputs, Kept, base_row, decide_row
 from melro_gym.wrappers.deadline import AnytimePlanner
-from melro_gym.wrappers.report import decision_report
+from melro_gym.wrappers.report import decision_report, no_decision
 from melro_gym.wrappers.settings import Options
 
 
@@ -35,6 +35,15 @@ class Counters:
     """Decisions whose deadline left no time for a plan, so that the base policy acted."""
     failures: int = 0
     """Rows in which the input was bad or the plan diverged."""
+
+
+class Reading(NamedTuple):
+    """Observations as the planner takes them: a copy, since whoever made them may go on writing into them."""
+
+    obs: np.ndarray
+    """`(B, S)`, float32; zeros where a row cannot be used."""
+    errors: dict[int, str]
+    """What is wrong with which rows."""
 
 
 class Decision(NamedTuple):
@@ -77,6 +86,11 @@ class Decider:
         self._adapts = options.adapt and steps == 0
         self.clear(np.ones(rows, bool))
 
+    @property
+    def rest(self) -> np.ndarray:
+        """The actions closest to zero, `(B, A)`, in the environment's units."""
+        return np.tile(self._rest, (len(self._last), 1))
+
     def clear(self, rows: np.ndarray) -> None:
         """Forget what was done before an episode, in the masked rows."""
         self._last[rows] = self._rest
@@ -87,7 +101,28 @@ class Decider:
         for plans in self._plans:
             plans[rows] = np.nan
 
-    def decide(self, observations: Any, proposals: Any, active: np.ndarray, config: PlanConfig) -> Decision:
+    def read(self, observations: Any) -> Reading:
+        """One observation per row, in an array or one by one."""
+        rows, size = len(self.streams), len(self._mean)
+        if self._single and isinstance(observations[0], np.ndarray):
+            observations = observations[0][None]
+        elif not isinstance(observations, list | tuple):
+            observations = as_array(observations)
+        if isinstance(observations, np.ndarray) and observations.dtype == np.float32:
+            if observations.shape == (rows, size) and np.isfinite(observations).all():
+                return Reading(observations.copy(), {})
+        obs, errors = np.zeros((rows, size), np.float32), {}
+        counted = isinstance(observations, list | tuple) or observations.ndim > 0
+        if not counted or len(observations) != rows:
+            return Reading(obs, dict.fromkeys(range(rows), f"There must be {rows} observations; got {observations!r}."))
+        for row in range(rows):
+            try:
+                obs[row] = check_observation(self.agent, observations[row])
+            except ValueError as error:
+                errors[row] = str(error)
+        return Reading(obs, errors)
+
+    def decide(self, reading: Reading, proposals: Any, active: np.ndarray, config: PlanConfig) -> Decision:
         """Plan all rows; only the masked ones count: the others' streams and given actions stay.
 
         Raises:
@@ -95,7 +130,7 @@ class Decider:
             FloatingPointError: with `on_failure="raise"`, a plan is not finite.
         """
         started = self.clock()
-        obs, failure = self._read(observations, active)
+        obs, failure = reading.obs, self._failures(reading, active)
         start, failure = self._proposals(proposals, failure, active)
         readable = failure != "observation"
         inputs = self._inputs(obs, start, active & readable, config)
@@ -108,25 +143,35 @@ class Decider:
             self._monitor.remember(obs, executed, readable, active)
         report = decision_report(result, executed, failed, config)
         seconds = self.clock() - started
-        report |= {
-            "plan_ms": np.full(len(obs), seconds * 1e3),
-            "deadline_hit": np.full(len(obs), hit),
-            "steps_done": np.full(len(obs), steps_done),
-            "failure": failure,
-            "effectiveness": self._monitor.effectiveness.copy(),
-        }
+        report |= self._circumstances(seconds, hit, steps_done, failure)
         self._remember(result, actions, failed, active)
         self._count(seconds, steps_done, int(np.sum(failed & active)), config)
         return Decision(actions, report)
 
-    def model_error(self, observations: Any) -> np.ndarray:
+    def blank_report(self, config: PlanConfig) -> dict[str, np.ndarray]:
+        """The report before a decision: the same names and types, and NaN where there is nothing to tell."""
+        rows = len(self.streams)
+        report = {**no_decision(*self._last.shape, config), **self._circumstances(np.nan, False, 0, np.full(rows, ""))}
+        return {**report, "model_error": np.full(rows, np.nan)}
+
+    def _circumstances(self, seconds: float, hit: bool, steps_done: int, failure: np.ndarray) -> dict[str, np.ndarray]:
+        """What a report says of a decision beside the plan."""
+        rows = len(failure)
+        return {
+            "plan_ms": np.full(rows, seconds * 1e3),
+            "deadline_hit": np.full(rows, hit),
+            "steps_done": np.full(rows, steps_done),
+            "failure": failure,
+            "effectiveness": self._monitor.effectiveness.copy(),
+        }
+
+    def model_error(self, reading: Reading) -> np.ndarray:
         """Root mean square, over the observation's entries, of the model's last one-step error, in standard deviations.
 
         NaN where there was no prediction.
         """
-        obs = self._read_quietly(observations)[0]
         with np.errstate(all="ignore"):
-            error = (obs - self._mean) / self._std - self._predicted
+            error = (reading.obs - self._mean) / self._std - self._predicted
             return np.sqrt(np.square(error, dtype=np.float64).sum(axis=1) / len(self._mean))
 
     def overrule(self, actions: np.ndarray, *, decided: bool) -> None:
@@ -151,7 +196,7 @@ class Decider:
             self._base(config, zeros)
         for _ in range(2):  # the second takes what the first has kept
             self.counters = Counters()
-            self.decide(zeros, np.zeros_like(self._last) if proposal else None, active, config)
+            self.decide(Reading(zeros, {}), np.zeros_like(self._last) if proposal else None, active, config)
         vars(self).update(before)
 
     def to_env(self, actions: Any) -> np.ndarray:
@@ -163,33 +208,14 @@ class Decider:
         half = np.where(self._half > 0.0, self._half, 1.0)
         return np.minimum(np.maximum((actions - self._middle) / half, -1.0), 1.0).astype(np.float32)
 
-    def _read_quietly(self, observations: Any) -> tuple[np.ndarray, dict[int, str]]:
-        """Rows as float32, zeros where they cannot be used, and what is wrong with those."""
-        rows, size = len(self.streams), len(self._mean)
-        if self._single and isinstance(observations[0], np.ndarray):
-            observations = observations[0][None]
-        if isinstance(observations, np.ndarray) and observations.dtype == np.float32:
-            if observations.shape == (rows, size) and np.isfinite(observations).all():
-                return observations, {}
-        obs, errors = np.zeros((rows, size), np.float32), {}
-        counted = isinstance(observations, list | tuple) or (isinstance(observations, np.ndarray) and observations.ndim)
-        if not counted or len(observations) != rows:
-            return obs, dict.fromkeys(range(rows), f"There must be {rows} observations; got {observations!r}.")
-        for row in range(rows):
-            try:
-                obs[row] = check_observation(self.agent, observations[row])
-            except ValueError as error:
-                errors[row] = str(error)
-        return obs, errors
-
-    def _read(self, observations: Any, active: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        obs, errors = self._read_quietly(observations)
-        failure = np.full(len(obs), "", "<U11")
-        for row, message in errors.items():
+    def _failures(self, reading: Reading, active: np.ndarray) -> np.ndarray:
+        """The name of what failed in each row, empty for nothing."""
+        failure = np.full(len(reading.obs), "", "<U11")
+        for row, message in reading.errors.items():
             if active[row]:
                 self._refuse(ValueError(message if self._single else f"Environment {row}: {message}"))
                 failure[row] = "observation"
-        return obs, failure
+        return failure
 
     def _refuse(self, error: Exception) -> None:
         if self.options.on_failure == "raise":
@@ -200,11 +226,7 @@ class Decider:
         if self.options.warm_start == "agent":
             return None, failure
         shape = self._last.shape
-        try:
-            rows = np.asarray(given, np.float64)
-        except (TypeError, ValueError):
-            rows = np.full(shape, np.nan)
-        rows = rows if rows.shape == shape else np.full(shape, np.nan)
+        rows = read_numbers(given, shape)
         bad = ~np.isfinite(rows).all(axis=1) & active
         if bad.any():
             wanted, got = (shape[1:], given[0]) if self._single else (shape, given)

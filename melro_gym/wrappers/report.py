@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
+from melro_gym.models import ActionDistribution
 from melro_gym.planning import PlanConfig, PlanResult
 
 _ENTROPY_CONSTANT = 0.5 * np.log(2.0 * np.pi * np.e)
@@ -39,3 +43,30 @@ def decision_report(
     report["entropy_weight"] = np.full(len(mean), np.asarray(config.entropy_weight))
     report["deterministic"] = np.full(len(mean), config.deterministic)
     return report
+
+
+def no_decision(rows: int, actions: int, config: PlanConfig) -> dict[str, np.ndarray]:
+    """`decision_report` where there is no decision: NaN for every number of a plan."""
+    missing = np.full((rows, 1, actions), np.nan, np.float32)
+    pair = ActionDistribution(missing, missing)  # pyright: ignore[reportArgumentType]  # NumPy instead of JAX
+    values, never = np.full(rows, np.nan, np.float32), np.zeros(rows, bool)
+    result = PlanResult(missing[:, 0], pair, pair, values, values, never, missing[:, 0])  # pyright: ignore[reportArgumentType]
+    return {**decision_report(result, missing[:, 0], never, config), "clipped_fraction": np.full(rows, np.nan)}
+
+
+def copied(report: Mapping[str, Any]) -> dict[str, Any]:
+    """A report that its reader may change."""
+    copies = {}
+    for name, value in report.items():
+        copies[name] = copied(value) if isinstance(value, dict) else np.array(value) if np.ndim(value) else value
+    return copies
+
+
+def first_row(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The only row, with plain numbers in place of arrays without axes."""
+    first = {}
+    for name, rows in report.items():
+        first[name] = (
+            first_row(rows) if isinstance(rows, dict) else rows[0].copy() if rows.ndim == 2 else rows[0].item()
+        )
+    return first

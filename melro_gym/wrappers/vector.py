@@ -15,7 +15,7 @@ from melro_gym.wrappers.attributes import PlannerAttributes, split_settings
 from melro_gym.wrappers.checks import check_rows_fit, check_spaces
 from melro_gym.wrappers.compiled import key_rows
 from melro_gym.wrappers.controller import MELROController
-from melro_gym.wrappers.decider import Decider
+from melro_gym.wrappers.decider import Decider, Reading
 from melro_gym.wrappers.summary import EpisodeSummary
 
 
@@ -28,8 +28,8 @@ class VectorMELROController(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], P
     deadline is shared by all.
 
     `info["melro"]` holds what `MELROController` reports, as arrays with a leading axis `num_envs`, and `info["_melro"]`
-    tells which environments took a step (with `AutoresetMode.NEXT_STEP` those that are being reset take none). At the
-    end of episodes there are `episode` and `_episode` in it.
+    tells which environments took a step (with `AutoresetMode.NEXT_STEP` those that are being reset take none: their
+    rows are as `reset`'s). `info["melro"]["_episode"]` tells which episodes ended, which `episode` is about.
 
     Args:
         env: vector environment with flat Box spaces that the agent was trained for; its environments may live in other
@@ -68,10 +68,9 @@ class VectorMELROController(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], P
         self._decider = Decider(self.agent, box, options, key_rows(_initial_seeds(seed, count)), single=False)
         self._summary = EpisodeSummary(count)
         self._mode = env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
-        self._obs: Any = None
-        self._started = False
+        self._reading: Reading | None = None
         self._ended = np.zeros(count, bool)
-        self.last_report = {}
+        self._report = {}
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
@@ -88,44 +87,61 @@ class VectorMELROController(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], P
             self.warmup()
         self._forget(mask)
         self._ended &= ~mask
-        self._obs, self._started = obs, True
-        return obs, info
+        self._reading = self._decider.read(obs)
+        none = np.zeros(self.num_envs, bool)
+        report = {**self._decider.blank_report(self.config), **self._episodes(none)}
+        return obs, {**info, "melro": report, "_melro": none}
 
     def step(self, actions: Any = None) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Plan for all environments at once, execute each first action, and report in `info["melro"]`."""
-        if not self._started:
+        if self._reading is None:
             raise gym.error.ResetNeeded("Call `reset()` before `step()`.")
         starting = self._ended if self._mode is AutoresetMode.NEXT_STEP else np.zeros(self.num_envs, bool)
         active = ~starting
-        decision = self._decider.decide(self._obs, actions, active, self.config)
-        self._obs, rewards, terminated, truncated, info = self.env.step(decision.actions)
+        decision = self._decider.decide(self._reading, actions, active, self.config)
+        obs, rewards, terminated, truncated, info = self.env.step(decision.actions)
+        self._reading = self._decider.read(obs)
         ended = np.asarray(terminated) | np.asarray(truncated)
-        report: dict[str, Any] = dict(decision.report)
-        report["model_error"] = self._decider.model_error(self._reached(info, ended))
+        report = {**decision.report, "model_error": self._decider.model_error(self._reached(obs, info, ended))}
         self._summary.add(report, active)
-        if ended.any():
-            report |= {"episode": self._summary.means(), "_episode": ended.copy()}
+        episodes = self._episodes(ended)
         self._forget(ended if self._mode is AutoresetMode.SAME_STEP else starting)
         self._ended = ended
-        self.last_report = report
-        return self._obs, rewards, terminated, truncated, {**info, "melro": report, "_melro": active}
+        self._report = {**self._without(starting, report), **episodes}
+        return obs, rewards, terminated, truncated, {**info, "melro": self.last_report, "_melro": active}
 
     def act(self, observations: Any, proposals: Any = None) -> np.ndarray:
         """Planned actions `(num_envs, A)` for observations `(num_envs, S)`; steps no environment."""
-        error = self._decider.model_error(observations)
-        active = np.ones(self.num_envs, bool)
+        reading = self._decider.read(observations)
+        error, active = self._decider.model_error(reading), np.ones(self.num_envs, bool)
         if proposals is None:
             proposals = self._decider.to_env(np.zeros((self.num_envs, self.agent.config.action_size)))
-        decision = self._decider.decide(observations, proposals, active, self.config)
-        self.last_report = {**decision.report, "model_error": error}
+        decision = self._decider.decide(reading, proposals, active, self.config)
+        self._report = {**decision.report, "model_error": error}
         return decision.actions
 
-    def _reached(self, info: dict[str, Any], ended: np.ndarray) -> Any:
+    def _episodes(self, ended: np.ndarray) -> dict[str, Any]:
+        """What a report says of the episodes that end with its step."""
+        ending = self._summary if ended.any() else EpisodeSummary(self.num_envs)
+        return {"episode": ending.means(), "_episode": ended.copy()}
+
+    def _without(self, rows: np.ndarray, report: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The report with the masked rows as they are before a decision."""
+        if not rows.any():
+            return report
+        blank = self._decider.blank_report(self.config)
+        return {
+            name: np.where(rows[:, None] if value.ndim == 2 else rows, blank[name], value)
+            for name, value in report.items()
+        }
+
+    def _reached(self, obs: Any, info: dict[str, Any], ended: np.ndarray) -> Reading:
         """Observations to which the last actions led: those before a reset in the same step, where there was one."""
         final = info.get("final_obs")
         if self._mode is not AutoresetMode.SAME_STEP or final is None:
-            return self._obs
-        return [final[row] if ended[row] else self._obs[row] for row in range(self.num_envs)]
+            assert self._reading is not None
+            return self._reading
+        return self._decider.read([final[row] if ended[row] else obs[row] for row in range(self.num_envs)])
 
     def _forget(self, rows: np.ndarray) -> None:
         self._decider.clear(rows)
