@@ -24,6 +24,8 @@ from melro_gym.envs.rows_classic import ROBUST_MPO_LARGER_SETS, ROBUST_MPO_SETS
 from melro_gym.envs.schema import Perturbation, UncertaintySet
 from melro_gym.envs.tables import PERTURBATIONS, check_choice, domain_joints, domain_perturbations, find_task
 
+__all__ = ["Case", "load_suite", "nominal_case", "suite_names"]
+
 SWEEP_POINTS = 20
 """Values per parameter of the `rwrl-sweep-...` suites."""
 
@@ -59,7 +61,7 @@ def load_suite(name: str) -> list[Case]:
     """Cases of one suite.
 
     * `melro-<robot>-joints`, `melro-joints`: every disabled joint of walker, cheetah and quadruped (MELRO, section
-    4.2).
+      4.2).
     * `melro-walker-thigh`, `melro-walker-torso`, `melro-quadruped-shin`, `melro-quadruped-damping`, and together
       `melro-rwrl`: MELRO's perturbed numbers. Its grids are printed in figures only; these are the tables' own grids,
       which hold the two values that the text names (torso 0.5, shin 1.0).

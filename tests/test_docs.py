@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import re
 from pathlib import Path
 
@@ -30,3 +31,13 @@ def test_pages_load_nothing_from_the_network():
     exec((DOCS / "conf.py").read_text(encoding="utf-8"), settings)
     assert settings["html_math_renderer"] == "mathml"  # Sphinx's default is MathJax from a content delivery network
     assert not [page.name for page in PAGES if re.search(r"!\[[^]]*\]\(https?:|<script", page.read_text("utf-8"))]
+
+
+@pytest.mark.slow
+def test_the_first_steps_print_what_the_page_says():
+    text = re.sub(r"^```.*$", "", (DOCS / "tutorial.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    steps = doctest.DocTestParser().get_doctest(text, {}, "first steps", "docs/tutorial.md", 0)
+    assert len(steps.examples) > 15
+    report: list[str] = []
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(steps, out=report.append)
+    assert not report, "".join(report)

@@ -18,11 +18,17 @@ class Row:
     """Episode returns of one method on one environment."""
 
     env_id: str
+    """Gymnasium id."""
     env_kwargs: dict[str, Any]
+    """Keyword arguments of `gymnasium.make`."""
     method: str
+    """Who decided: `base-mean`, `base-sample`, `melro`, `melro-fixed`, or `policy`."""
     returns: list[float]
+    """Undiscounted, one per episode."""
     mean: float
+    """Of the returns."""
     ci95: tuple[float, float]
+    """Bootstrap interval of the mean, at 95 %."""
 
 
 def make_row(env_id: str, env_kwargs: dict[str, Any], method: str, returns: Iterable[float]) -> Row:

@@ -14,8 +14,11 @@ class Interval(NamedTuple):
     """A point estimate with its 95 % interval."""
 
     mean: float
+    """The estimate."""
     low: float
+    """Lower end."""
     high: float
+    """Upper end."""
 
 
 def bootstrap_mean(groups: Sequence[np.ndarray], *, seed: int = 0, resamples: int = RESAMPLES) -> Interval:

@@ -28,8 +28,11 @@ class Trial(NamedTuple):
     """One setting and what it made of the tuning set."""
 
     number: int
+    """Of the study; -1 outside one."""
     settings: dict[str, Any]
+    """Those of the planner."""
     mean: float
+    """Mean of `returns`."""
     returns: list[float]
     """Mean return on each environment of the set."""
 

@@ -105,7 +105,7 @@ def test_the_named_agent_gets_the_observation_of_its_environment(example):
 
 def test_full_speed_is_what_the_environment_makes_of_an_action(example):
     env = gym.make("FrankaReach-v0")
-    env.reset(seed=0)
+    obs, _ = env.reset(seed=0)
     for _ in range(4):
         obs, *_ = env.step(np.full(7, 0.2, np.float32))
     np.testing.assert_allclose(obs[7:14] / 0.2, example.FULL_SPEED, rtol=0.02)
