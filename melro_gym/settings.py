@@ -2,8 +2,8 @@
 
 A setting is a field of a dataclass or of an `eqx.Module`, declared with `setting`: its annotation is its type, its
 metadata hold its range and what may be done with it, and the string below it (or the metadata's `text`) says what it
-is. With `read_fields(self)` in `__post_init__` every field holds the plain value that it was given in whatever form, or
-a `ValueError` of one line says what is allowed.
+is. With `read_fields(self)` in `__post_init__`, and `takes_any_source` above the class, every field holds the plain
+value that it was given in whatever form, or a `ValueError` of one line says what is allowed.
 
 Where a class has many settings, they lie in groups: fields that are such classes themselves. `build`, `replace`,
 `flatten` and `read_value` know all settings, of whatever group, by their own names. A group may be of several kinds
@@ -55,7 +55,7 @@ def setting(
         above: value that is just too small.
         high: largest value.
         below: value that is just too large.
-        choices: names that are allowed.
+        choices: names that are allowed; a registry that may grow is asked anew each time.
         amendable: whether a training run may go on with another value.
         live: whether a controller may change it between two decisions.
         text: what it is; by default the string below the field.
@@ -63,7 +63,7 @@ def setting(
         converter: of an `eqx.Module`: makes what is kept of the plain value.
         **field: further arguments of `dataclasses.field`, such as `default_factory`.
     """
-    rules = {"low": low, "above": above, "high": high, "below": below, "choices": tuple(choices)}
+    rules = {"low": low, "above": above, "high": high, "below": below, "choices": choices}
     metadata: dict[str, Any] = {"setting": {**rules, "amendable": amendable, "live": live, "text": text}}
     metadata |= {"static": True} if static else {}
     metadata |= {} if converter is None else {"converter": converter}
@@ -98,6 +98,12 @@ def settings_of(cls: type) -> dict[str, Setting]:
             raise TypeError(f"{cls.__name__} has two settings named {', '.join(found.keys() & fresh.keys())}.")
         found |= fresh
     return found
+
+
+def takes_any_source(cls: type[_T]) -> type[_T]:
+    """Class decorator: run-time type checkers leave the constructor's arguments to `read_fields`."""
+    typing.cast(Any, cls.__init__).__no_type_check__ = True
+    return cls
 
 
 def read_fields(instance: Any) -> None:
@@ -136,7 +142,7 @@ def build(cls: type[_T], values: Mapping[str, Any]) -> _T:
         if isinstance(part, Group):
             own[name] = part.build(values)
         elif name in values:
-            own[name] = values[name]
+            own[name] = part.read(values[name])
     return cls(**own)
 
 
@@ -151,7 +157,7 @@ def replace(instance: _T, **values: Any) -> _T:
     own: dict[str, Any] = {}
     for name, part in _parts(type(instance)).items():
         if isinstance(part, Setting):
-            own |= {name: values[name]} if name in values else {}
+            own |= {name: part.read(values[name])} if name in values else {}
         elif part.settings().keys() & values.keys():
             own[name] = part.replace(getattr(instance, name), values)
     return dataclasses.replace(typing.cast(Any, instance), **own)
@@ -179,8 +185,7 @@ class Group:
         """The choice of the kind, if there is one, and what the kinds have."""
         found: dict[str, Setting] = {}
         if self.chosen_by:
-            choices = tuple(self.kinds)
-            found[self.chosen_by] = Setting(self.chosen_by, str, self.default, self.text, choices=choices)
+            found[self.chosen_by] = Setting(self.chosen_by, str, self.default, self.text, choices=self.kinds)
         for kind in self.kinds.values():
             found |= {name: rule for name, rule in settings_of(kind).items() if name not in found}
         return found

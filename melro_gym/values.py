@@ -121,8 +121,8 @@ class Setting:
     above: float | int | None = None
     high: float | int | None = None
     below: float | int | None = None
-    choices: tuple[str, ...] = ()
-    """Names that are allowed; empty allows all."""
+    choices: Iterable[str] = ()
+    """Names that are allowed, such as the keys of a registry that may grow; none allow all."""
     amendable: bool = False
     """Whether a training run may go on with another value."""
     live: bool = False
@@ -158,18 +158,20 @@ class Setting:
             check_choice(self.name, given if plain is None else plain, self.choices)
         elif plain is None:
             raise ValueError(f"`{self.name}` must be {self.allowed}; got {show(value)}.")
-        elif isinstance(plain, float) and not math.isfinite(plain):
-            raise ValueError(f"`{self.name}` must be a finite number; got {show(value)}.")
+        elif isinstance(plain, float) and not math.isfinite(_single(plain)):
+            raise ValueError(f"`{self.name}` must be a finite number of 32 bits; got {show(value)}.")
         elif not self._inside(plain):
             raise ValueError(f"`{self.name}` must be {self.range}; got {show(value)}.")
         return plain
 
     def _inside(self, value: Any) -> bool:
+        # what is computed with are numbers of 32 bits: 1e-60 is not above 0 among them
+        same: Callable[[Any], Any] = _single if self.kind is float else lambda number: number
         return (
-            (self.low is None or value >= self.low)
-            and (self.above is None or value > self.above)
-            and (self.high is None or value <= self.high)
-            and (self.below is None or value < self.below)
+            (self.low is None or same(value) >= same(self.low))
+            and (self.above is None or same(value) > same(self.above))
+            and (self.high is None or same(value) <= same(self.high))
+            and (self.below is None or same(value) < same(self.below))
         )
 
     def _read_json(self, value: Any) -> Any:
@@ -220,6 +222,11 @@ def show(value: Any) -> str:
 
 def _is_scalar_array(value: Any) -> bool:
     return getattr(value, "shape", None) == () and hasattr(value, "item")
+
+
+def _single(number: float | int) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.float32(number))
 
 
 def _to_float(value: Any) -> float:

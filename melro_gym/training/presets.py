@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import fields
 from typing import Any
 
+from melro_gym.settings import build, check_names, settings_of
 from melro_gym.training.config import TrainConfig
+from melro_gym.values import check_choice
 
 _PAPER: dict[str, Any] = {
     "total_env_steps": 500_000,
@@ -154,19 +154,11 @@ Table 1's critic_weight is the reciprocal of `return_weight` and its emission_sc
 
 
 def make_config(preset: str = "cpu", **overrides: Any) -> TrainConfig:
-    """Settings of a preset with some of them replaced; where a setting is a float, an integer will do.
+    """Settings of a preset with some of them replaced, by values of any source.
 
     Raises:
-        ValueError: unknown preset or setting; the message names the nearest ones.
+        ValueError: unknown preset or setting (the message names the nearest ones), or a value that is not allowed.
     """
-    if preset not in PRESETS:
-        raise ValueError(f"Unknown preset {preset!r}. Choices: {', '.join(PRESETS)}.")
-    known = [item.name for item in fields(TrainConfig)]
-    for name in overrides:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=2)
-            hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-            raise ValueError(f"Unknown training setting {name!r}.{hint}")
-    reals = {item.name for item in fields(TrainConfig) if item.type == "float"}
-    exact = lambda name, value: float(value) if name in reals and type(value) is int else value
-    return TrainConfig(**{**PRESETS[preset], **{name: exact(name, value) for name, value in overrides.items()}})
+    check_choice("preset", preset, PRESETS)
+    check_names(overrides, settings_of(TrainConfig), "training setting")
+    return build(TrainConfig, {**PRESETS[preset], **overrides})

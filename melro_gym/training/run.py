@@ -26,43 +26,13 @@ from melro_gym.checkpoint import (
 from melro_gym.envs.boxes import make_env, wrapper_names
 from melro_gym.models import Agent, AgentConfig
 from melro_gym.models.context import widened
+from melro_gym.settings import settings_of
 from melro_gym.training.collect import Collector
 from melro_gym.training.config import TrainConfig
 from melro_gym.training.replay import Replay, Transition
 from melro_gym.training.updates import LearnerState, init_learner
 
 STATE_FILE = "state.safetensors"
-AMENDABLE = (
-    "model_updates",
-    "model_batch",
-    "model_window",
-    "emission",
-    "emission_variance",
-    "reward_variance",
-    "transition_variance",
-    "exploration_noise",
-    "random_share",
-    "random_hold",
-    "quiet_envs",
-    "behaviour_updates",
-    "imagined_batch",
-    "imagined_steps",
-    "td_lambda",
-    "entropy_weight",
-    "entropy_rise",
-    "return_weight",
-    "conservativity",
-    "target_rate",
-    "average_rate",
-    "learning_rate",
-    "final_learning_rate",
-    "model_max_grad_norm",
-    "policy_max_grad_norm",
-    "critic_max_grad_norm",
-    "eval_every",
-    "eval_episodes",
-)
-"""Settings that may differ when a run is amended: neither its networks nor its data depend on them."""
 _STATE_FORMAT = "melro_gym training state 3"
 
 
@@ -299,9 +269,11 @@ def restore_run(
     former = TrainConfig().to_json() | metadata["config"]
     differ = {name: former[name] for name in wanted if wanted[name] != former[name] and name != "vectorization"}
     settings = [name for name in differ if name != "total_env_steps"]
-    refused = [name for name in settings if not (amend and name in AMENDABLE)]
+    rules = settings_of(TrainConfig)
+    refused = [name for name in settings if not (amend and rules[name].amendable)]
     if refused:
-        advice = "" if amend or set(settings) - set(AMENDABLE) else ", or amend the run (--amend)"
+        can_amend = not amend and all(rules[name].amendable for name in settings)
+        advice = ", or amend the run (--amend)" if can_amend else ""
         raise ValueError(
             f"{folder} was started with other settings: {', '.join(refused)}. Use those, or another folder{advice}."
         )
