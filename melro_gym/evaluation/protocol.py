@@ -16,15 +16,21 @@ from melro_gym.evaluation.records import Row, make_row
 from melro_gym.evaluation.rollouts import Controller, run_episodes
 from melro_gym.models import Agent
 from melro_gym.planning import PlanConfig
+from melro_gym.seeds import derived
+from melro_gym.values import plain_json
 from melro_gym.wrappers.checks import check_fits
 
 Case = str | tuple[str, dict[str, Any]]
 """An environment's id, alone or with keyword arguments."""
 
 
-def episode_seeds(seed: int, episodes: int) -> list[int]:
-    """Reset seeds of an evaluation; far from those of training runs, which are drawn under another stream."""
-    return [int(item) for item in np.random.SeedSequence((seed, 99)).generate_state(episodes)]
+def episode_seeds(seed: Any, episodes: int) -> list[int]:
+    """Reset seeds of an evaluation; far from those of training runs, which are drawn under another stream.
+
+    Raises:
+        ValueError: no seed.
+    """
+    return derived(seed, episodes, 99)
 
 
 def evaluate(
@@ -33,7 +39,7 @@ def evaluate(
     methods: Sequence[str] = ("base-mean", "base-sample", "melro"),
     *,
     episodes: int = 10,
-    seed: int = 0,
+    seed: Any = 0,
     config: PlanConfig | None = None,
     deterministic: bool = True,
     on_step: Callable[[int], None] | None = None,
@@ -59,7 +65,7 @@ def evaluate(
         methods: for agents, among `base-mean`, `base-sample`, `melro`, `melro-fixed` (without the estimate of the
             actuators).
         episodes: per cell; the same seeds for every policy and method, which depend on `seed` alone.
-        seed: of the evaluation.
+        seed: of the evaluation; a number of any size and source.
         config: planner settings, for agents; None takes the defaults with the agent's discount.
         deterministic: handed to `predict`.
         on_step: called with the number of decisions after each batched step.
@@ -69,7 +75,7 @@ def evaluate(
         A record per environment and method, environments in the outer order.
 
     Raises:
-        ValueError: an unknown method, or an agent that does not fit an environment.
+        ValueError: an unknown method, an agent that does not fit an environment, or keyword arguments that are no JSON.
         TypeError: a policy that is none of the above.
     """
     seeds = episode_seeds(seed, episodes)
@@ -90,7 +96,7 @@ def default_config(agent: Agent, **settings: Any) -> PlanConfig:
 def _pairs(envs: Case | Sequence[Case]) -> list[tuple[str, dict[str, Any]]]:
     single = isinstance(envs, str) or (len(envs) == 2 and isinstance(envs[1], dict))
     cases: Any = [envs] if single else envs
-    return [(case, {}) if isinstance(case, str) else (case[0], dict(case[1])) for case in cases]
+    return [(case, {}) if isinstance(case, str) else (case[0], plain_json(case[1], "env_kwargs")) for case in cases]
 
 
 _Player = tuple[str, Callable[[], gym.Env[Any, Any]], Controller]

@@ -11,6 +11,7 @@ import numpy as np
 
 from melro_gym.evaluation.protocol import default_config, evaluate
 from melro_gym.models import Agent
+from melro_gym.seeds import derived, read_seed
 
 WALKER_TUNING: tuple[tuple[str, dict[str, Any]], ...] = (
     ("WalkerWalk-ThighLength-v0", {"value": 0.15}),
@@ -76,7 +77,7 @@ def suggest_settings(trial: Any) -> dict[str, Any]:
     return {**settings, "top_directions": settings["directions"] // 2}
 
 
-def open_study(storage: str | os.PathLike[str], sampler_seed: int) -> Any:
+def open_study(storage: str | os.PathLike[str], sampler_seed: Any) -> Any:
     """The Optuna study in an SQLite file; made, with `CANDIDATES` queued, when there is none.
 
     Raises:
@@ -94,12 +95,18 @@ def open_study(storage: str | os.PathLike[str], sampler_seed: int) -> Any:
         study_name="melro",
         direction="maximize",
         load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=sampler_seed, n_startup_trials=8, constant_liar=True),
+        sampler=optuna.samplers.TPESampler(seed=_optuna_seed(sampler_seed), n_startup_trials=8, constant_liar=True),
     )
     if not study.trials:
         for settings in CANDIDATES:
             study.enqueue_trial(settings)
     return study
+
+
+def _optuna_seed(seed: Any) -> int:
+    """The seed itself where Optuna takes it (32 bits)."""
+    number = read_seed(seed)
+    return number if number < 2**32 else derived(number, 1)[0]
 
 
 def tune(
@@ -109,8 +116,8 @@ def tune(
     trials: int,
     episodes: int,
     storage: str | os.PathLike[str],
-    seed: int = 0,
-    sampler_seed: int = 0,
+    seed: Any = 0,
+    sampler_seed: Any = 0,
     on_trial: Callable[[Trial], None] | None = None,
 ) -> None:
     """Search with Optuna's TPE; a second call, or a second process, goes on with the same study.
@@ -150,7 +157,7 @@ def score_settings(
     settings: dict[str, Any],
     *,
     episodes: int,
-    seed: int,
+    seed: Any,
 ) -> Trial:
     """Mean returns of the planner with these settings, executing means."""
     config = default_config(agent, **{"deterministic": True, **settings})
