@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from melro_gym.models import ActionDistribution, Agent
 from melro_gym.planning.config import PlanConfig
-from melro_gym.planning.optimisers import make_optimiser
-from melro_gym.planning.planner import PlanResult, Search, begin_search, conclude, improve_point, score_points
+from melro_gym.planning.decision import Decision, begin_decision, choose, fallbacks, score_points, search_step
+from melro_gym.planning.planner import CandidateScores, PlanResult, conclude
 
 
 class Progress(NamedTuple):
     """How far a decision got."""
 
-    search: Search
+    decision: Decision
     point: Float[Array, "L D"]
-    """Where the optimiser stands."""
-    optimiser_state: Any
+    """Where the search stands."""
+    state: Any
+    """The search's own."""
     best: Float[Array, "L D"]
     best_value: Float[Array, ""]
-    """Objective of `best`; minus infinity before the first comparison where nothing guards."""
     base_value: Float[Array, ""]
     improved: Bool[Array, ""]
-    """Whether `best` is an optimised plan, not the base policy's."""
+    """Whether `best` was chosen, and is not the base policy's plan for want of another."""
+    scores: CandidateScores | None
 
 
 def begin(
@@ -38,32 +40,25 @@ def begin(
     committed: ActionDistribution | None = None,
     previous: ActionDistribution | None = None,
 ) -> tuple[Progress, PlanResult]:
-    """Start a decision; its result so far is the base policy's plan, or the shifted one where that scores above it.
+    """Start a decision; its result so far is the base policy's plan, or the shifted one where that is not worse.
 
     Arguments as those of `melro_gym.plan`.
     """
-    search = begin_search(agent, obs, key, config, proposal, committed, previous)
-    base = search.base.vector()
-    value = score_points(agent, search, base[None], config)[0]
+    decision = begin_decision(agent, obs, key, config, proposal, committed, previous)
+    points = fallbacks(decision)
+    values = score_points(agent, decision, points, config)
+    best, value, index = choose(points, values, True)
     progress = Progress(
-        search=search,
-        point=search.start,
-        optimiser_state=make_optimiser(config).init(search.start),
-        best=base,
-        best_value=value if config.guard else jnp.full_like(value, -jnp.inf),
-        base_value=value,
-        improved=jnp.zeros((), bool),
+        decision=decision,
+        point=decision.start,
+        state=config.search.init(decision.start),
+        best=best,
+        best_value=value,
+        base_value=values[-1],
+        improved=jnp.logical_and(config.guard, index < len(values) - 1),
+        scores=_no_scores(agent, decision, values, config),
     )
-    if search.shifted is not None:
-        shifted = score_points(agent, search, search.shifted[None], config)[0]
-        better = jnp.logical_and(config.guard, shifted > value)
-        progress = progress._replace(
-            best=jnp.where(better, search.shifted, base),
-            best_value=jnp.where(better, shifted, progress.best_value),
-            improved=better,
-        )
-        value = jnp.where(better, shifted, value)
-    return progress, conclude(agent, search, progress.best, value, progress.base_value, jnp.zeros((), bool))
+    return progress, conclude(agent, decision, best, value, values[-1], jnp.zeros((), bool), progress.scores)
 
 
 def improve(
@@ -75,19 +70,45 @@ def improve(
 ) -> tuple[Progress, PlanResult]:
     """Optimisation steps `first` to `last - 1`, and the best plan found so far.
 
-    Plans are compared after each call, not after each step. With all steps in one call the result is `plan`'s.
+    Plans are compared after each call, not after each step; what was best before is left only for a better one. With
+    all steps in one call the result is `plan`'s. Without `config.guard` the first call's plan is taken as it is.
     """
-    search = progress.search
-    point, state = improve_point(agent, search, progress.point, progress.optimiser_state, first, last, config)
-    value = score_points(agent, search, point[None], config)[0]
-    better = value >= progress.best_value
-    progress = progress._replace(
-        point=point,
-        optimiser_state=state,
-        best=jnp.where(better, point, progress.best),
-        best_value=jnp.where(better, value, progress.best_value),
-        improved=jnp.logical_or(progress.improved, better),
+    progress = _advance(agent, progress, first, last, config)
+    value = score_points(agent, progress.decision, progress.point[None], config)[0]
+    points, values = jnp.stack([progress.point, progress.best]), jnp.stack([value, progress.best_value])
+    best, best_value, index = choose(points, values, jnp.logical_or(config.guard, progress.improved))
+    improved = jnp.logical_or(progress.improved, index == 0)
+    progress = progress._replace(best=best, best_value=best_value, improved=improved)
+    if progress.scores is not None:
+        progress = progress._replace(scores=progress.scores._replace(optimised=value))
+    guarded = ~improved
+    return progress, conclude(
+        agent, progress.decision, best, best_value, progress.base_value, guarded, progress.scores
     )
-    guarded = jnp.logical_and(config.guard, ~progress.improved)
-    result = conclude(agent, search, progress.best, progress.best_value, progress.base_value, guarded)
-    return progress, result
+
+
+def _advance(agent: Agent, progress: Progress, first: Any, last: Any, config: PlanConfig) -> Progress:
+    """The search some steps on; each step is the same as in `plan`."""
+    step, keys = search_step(agent, progress.decision, config), progress.decision.step_keys
+
+    def body(index: Array, at: Progress) -> Progress:
+        point, state, tried = step(at.point, at.state, keys[index])
+        at = at._replace(point=point, state=state)
+        if at.scores is None:
+            return at
+        return at._replace(scores=at.scores._replace(candidates=at.scores.candidates.at[index].set(tried)))
+
+    return jax.lax.fori_loop(first, last, body, progress)
+
+
+def _no_scores(agent: Agent, decision: Decision, values: Array, config: PlanConfig) -> CandidateScores | None:
+    """Scores before the first optimisation step."""
+    if not config.keep_scores:
+        return None
+    step = search_step(agent, decision, config)
+    tried = jax.eval_shape(step, decision.start, config.search.init(decision.start), decision.step_keys[0]).scores
+    steps = config.optimise_steps
+    shape = (steps, len(tried)) if steps else (0, 0)
+    shifted = None if decision.shifted is None else values[0]
+    nothing = jnp.full_like(values[-1], jnp.nan)
+    return CandidateScores(values[-1], nothing, shifted, jnp.full(shape, jnp.nan, values.dtype))

@@ -2,98 +2,115 @@
 
 from __future__ import annotations
 
-import math
+import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-OPTIMISERS = ("ars", "gradient", "mppi", "cem")
-PESSIMISMS = ("none", "mean", "worst", "cvar")
-
-
-def _number(value: Any) -> Array:
-    return jnp.asarray(value, jnp.float32)
+from melro_gym.planning.fields import count, flag, number, read_parameters
+from melro_gym.planning.registry import RISKS, SEARCHES
+from melro_gym.planning.risk import AbstractRisk
+from melro_gym.planning.search import AbstractSearch
+from melro_gym.settings import Group, check_names, group
+from melro_gym.values import show
 
 
 class PlanConfig(eqx.Module):
     """How to plan (Bok et al. 2025, Eq. 15, Algorithm 2 and Table 2).
 
-    Counts and names are static: changing one compiles anew. Numbers are arrays: changing one does not.
+    Counts and names are static: changing one compiles anew. Numbers are arrays: changing one does not. Settings of the
+    search and of the risk are given, read and replaced beside the others; those that the chosen ones lack are
+    checked, and have no effect.
+
+    Args:
+        search: in place of `optimiser`, as an object.
+        risk: in place of `pessimism`, as an object.
+        **settings: by name; what is not given has its default.
+
+    Raises:
+        UnknownSettingError: a name that nothing here has (a `TypeError` and a `ValueError`).
+        ValueError: a value that is not allowed.
+
+    Examples:
+        >>> config = PlanConfig(optimiser="mppi", directions=32, temperature=0.2)
+        >>> config.search.directions, config.directions, config.optimiser
+        (32, 32, 'mppi')
     """
 
-    planned_steps: int = eqx.field(static=True, default=4)
+    planned_steps: int = count(4, low=1)
     """`L`: decisions whose distributions are optimised."""
-    policy_steps: int = eqx.field(static=True, default=2)
+    policy_steps: int = count(2)
     """`m`: decisions that continue with the base policy, before the critic."""
-    directions: int = eqx.field(static=True, default=16)
-    """`N`: random directions per optimisation step; each is tried both ways (MPPI and CEM: `2N` candidates)."""
-    top_directions: int = eqx.field(static=True, default=8)
-    """`K`: directions kept (CEM: candidates kept)."""
-    optimise_steps: int = eqx.field(static=True, default=10)
+    optimise_steps: int = count(10)
     """`D`: optimisation steps per decision; 0 leaves the base policy."""
-    rollouts: int = eqx.field(static=True, default=0)
+    rollouts: int = count(0)
     """Noise sequences per candidate, the same for all (the paper's `n_parallel_rollouts`); 0 scores by the means."""
-    optimiser: str = eqx.field(static=True, default="ars")
-    """`ars`, `gradient`, `mppi` or `cem`."""
-    deterministic: bool = eqx.field(static=True, default=True)
+    deterministic: bool = flag(True)
     """Execute the mean of the first planned distribution instead of a sample."""
-    guard: bool = eqx.field(static=True, default=True)
+    guard: bool = flag(True)
     """Fall back to the base policy's own plan where the optimised one scores below it under the model."""
-    paper_discount: bool = eqx.field(static=True, default=False)
+    keep_scores: bool = flag(False)
+    """Return the scores of all candidates, `PlanResult.scores`, so that one can see why a plan won."""
+    paper_discount: bool = flag(False)
     """Leave the rewards of the `m` base-policy steps undiscounted, as Eq. 15 prints."""
-    pessimism: str = eqx.field(static=True, default="none")
-    """How a plan's returns in the world models of an ensemble become one score: `mean`, `worst` or `cvar` (the mean of
-    the worst `cvar_fraction`); `none` asks the first model alone. Not in the paper."""
-    perturbation_std: Float[Array, ""] = eqx.field(converter=_number, default=0.1)
-    """Standard deviation of the candidates around the plan (ARS, MPPI, CEM)."""
-    step_size: Float[Array, ""] = eqx.field(converter=_number, default=0.05)
-    """Adam's step size (ARS, gradient)."""
-    entropy_weight: Float[Array, ""] = eqx.field(converter=_number, default=0.0)
+    entropy_weight: Float[Array, ""] = number(0.0)
     """Weight of the planned distributions' entropy (nats) against the reward of one decision (eta)."""
-    discount: Float[Array, ""] = eqx.field(converter=_number, default=0.975)
+    discount: Float[Array, ""] = number(0.975, high=1.0)
     """Gamma, per decision."""
-    kl_weight: Float[Array, ""] = eqx.field(converter=_number, default=0.1)
+    kl_weight: Float[Array, ""] = number(0.1)
     """Weight of the divergence from the base policy's plan (nats); not in the paper."""
-    warm_start_noise: Float[Array, ""] = eqx.field(converter=_number, default=0.01)
+    warm_start_noise: Float[Array, ""] = number(0.01)
     """Half-width of the uniform noise added to the warm start (Algorithm 2, line 5)."""
-    temperature: Float[Array, ""] = eqx.field(converter=_number, default=0.1)
-    """Of MPPI's softmax over the standardised scores of the candidates."""
-    cvar_fraction: Float[Array, ""] = eqx.field(converter=_number, default=0.5)
-    """Share of the world models, the worst, whose mean counts with `pessimism="cvar"`; in (0, 1]."""
+    search: AbstractSearch = group(SEARCHES, chosen_by="optimiser", default="ars")
+    """How plans are improved: `ars`, `gradient`, `mppi`, `cem`, a registered name, or an `AbstractSearch`."""
+    risk: AbstractRisk = group(RISKS, chosen_by="pessimism", default="none")
+    """How a plan's returns in the world models of an ensemble become one score: `mean`, `worst` or `cvar` (the mean of
+    the worst `cvar_fraction`), a registered name, or an `AbstractRisk`; `none` asks the first model alone. Not in the
+    paper."""
+
+    def __init__(self, *, search: AbstractSearch | None = None, risk: AbstractRisk | None = None, **settings: Any):
+        searches = _kinds("search", AbstractSearch, search, settings)
+        risks = _kinds("risk", AbstractRisk, risk, settings)
+        own = {item.name: item.default for item in dataclasses.fields(PlanConfig) if "setting" in item.metadata}
+        check_names(settings, [*own, *searches.settings(), *risks.settings()])
+        for name, default in own.items():
+            setattr(self, name, settings.get(name, default))
+        self.search = searches.build(settings) if search is None else searches.replace(search, settings)
+        self.risk = risks.build(settings) if risk is None else risks.replace(risk, settings)
 
     def __check_init__(self) -> None:
-        for name, low in (
-            ("planned_steps", 1),
-            ("policy_steps", 0),
-            ("directions", 1),
-            ("top_directions", 1),
-            ("optimise_steps", 0),
-            ("rollouts", 0),
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < low:
-                raise ValueError(f"`{name}` must be an integer of at least {low}; got {value!r}.")
-        if self.top_directions > self.directions:
-            raise ValueError(
-                f"`top_directions` ({self.top_directions}) must not exceed `directions` ({self.directions})."
-            )
-        for name, choices in (("optimiser", OPTIMISERS), ("pessimism", PESSIMISMS)):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"Unknown `{name}` {getattr(self, name)!r}. Choices: {', '.join(choices)}.")
-        for name in ("perturbation_std", "step_size", "temperature"):
-            _require(self, name, low=0.0, strict=True)
-        for name in ("entropy_weight", "kl_weight", "warm_start_noise"):
-            _require(self, name, low=0.0)
-        _require(self, "discount", low=0.0, high=1.0)
-        _require(self, "cvar_fraction", low=0.0, high=1.0, strict=True)
+        read_parameters(self)
+
+    def __getattr__(self, name: str) -> Any:
+        for part in (vars(self).get("search"), vars(self).get("risk")):
+            if part is not None and name in (item.name for item in dataclasses.fields(part)):
+                return getattr(part, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def optimiser(self) -> str:
+        """Name of the search; its class's name where none is registered."""
+        return _name_of(self.search, SEARCHES)
+
+    @property
+    def pessimism(self) -> str:
+        """Name of the risk; its class's name where none is registered."""
+        return _name_of(self.risk, RISKS)
 
 
-def _require(config: PlanConfig, name: str, *, low: float, high: float = math.inf, strict: bool = False) -> None:
-    value = float(getattr(config, name))
-    inside = (low < value if strict else low <= value) and value <= high and math.isfinite(value)
-    if not inside:
-        bound = f"above {low}" if strict else f"at least {low}"
-        upper = f" and at most {high}" if math.isfinite(high) else ""
-        raise ValueError(f"`{name}` must be {bound}{upper}; got {value}.")
+def _kinds(field: str, base: type, held: Any, settings: Mapping[str, Any]) -> Group:
+    """The group of `PlanConfig.search` or `.risk`, with the classes of the objects that were given."""
+    (rules,) = (item.metadata["group"] for item in dataclasses.fields(PlanConfig) if item.name == field)
+    chosen = settings.get(rules["chosen_by"])
+    if dataclasses.is_dataclass(chosen) and not isinstance(chosen, base):
+        names = ", ".join(rules["kinds"])
+        raise ValueError(f"`{rules['chosen_by']}` must be one of {names}, or an {base.__name__}; got {show(chosen)}.")
+    objects = [item for item in (held, chosen) if isinstance(item, base)]
+    unnamed = {type(item).__name__: type(item) for item in objects if type(item) not in rules["kinds"].values()}
+    return Group(**{**rules, "kinds": {**rules["kinds"], **unnamed}})
+
+
+def _name_of(part: Any, registry: Mapping[str, type]) -> str:
+    return next((name for name, kind in registry.items() if kind is type(part)), type(part).__name__)

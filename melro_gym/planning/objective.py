@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from melro_gym.models import ActionDistribution, Agent
 from melro_gym.planning.config import PlanConfig
+from melro_gym.planning.risk import FirstModel
 
 
 def base_plan(agent: Agent, state: Float[Array, " S"], steps: int) -> ActionDistribution:
@@ -59,7 +60,7 @@ def rollout_return(
     def continued(at: tuple[Array, Array], eps: Array) -> tuple[tuple[Array, Array], Array]:
         return act(at, agent.encode(agent.policy(at[0]), eps))
 
-    reached, rewards = jax.lax.scan(planned, (state, jnp.ones(())), (plan, noise[:steps]), unroll=True)
+    reached, rewards = jax.lax.scan(planned, (state, jnp.ones((), state.dtype)), (plan, noise[:steps]), unroll=True)
     (last, alive), tail_rewards = jax.lax.scan(continued, reached, noise[steps:-1], unroll=True)
     value = alive * agent.critic(last, agent.encode(agent.policy(last), noise[-1]))
     powers = config.discount ** jnp.arange(steps + config.policy_steps + 1, dtype=jnp.float32)
@@ -75,8 +76,8 @@ def scoring_noise(key: PRNGKeyArray, action_size: int, config: PlanConfig) -> Fl
     """
     shape = (config.planned_steps + config.policy_steps + 1, action_size)
     if config.rollouts == 0:
-        return jnp.zeros((1, *shape))
-    half = jr.normal(key, (-(-config.rollouts // 2), *shape))
+        return jnp.zeros((1, *shape), jnp.float32)
+    half = jr.normal(key, (-(-config.rollouts // 2), *shape), jnp.float32)
     return jnp.concatenate([half, -half])[: config.rollouts]
 
 
@@ -93,28 +94,12 @@ def check_ensemble(agent: Agent, config: PlanConfig) -> None:
     Raises:
         ValueError: it has only one.
     """
-    if config.pessimism != "none" and agent.others is None:
+    if not isinstance(config.risk, FirstModel) and agent.others is None:
         raise ValueError(
             f"`pessimism={config.pessimism!r}` scores plans in several world models, but this agent has only one. "
             "Train with `ensemble_size` above 1, give a finished run more models with "
             "`melro_gym.training.add_ensemble`, or set `pessimism='none'`."
         )
-
-
-def reduce_members(values: Float[Array, " M"], config: PlanConfig) -> Float[Array, ""]:
-    """One score of what a plan is worth in each of `M` world models, as `config.pessimism` says.
-
-    `cvar` is the conditional value at risk of equally likely models (Rockafellar and Uryasev 2000): the mean over the
-    worst `cvar_fraction` of them, a model on the border counting in part. It is `worst` up to a fraction of `1 / M` and
-    `mean` at 1.
-    """
-    if config.pessimism == "mean":
-        return jnp.mean(values)
-    if config.pessimism == "worst":
-        return jnp.min(values)
-    better_than = jnp.arange(len(values), dtype=values.dtype)
-    weights = jnp.clip(config.cvar_fraction * len(values) - better_than, 0.0, 1.0)
-    return jnp.sum(weights * jnp.sort(values)) / jnp.sum(weights)
 
 
 def expected_return(
@@ -124,16 +109,16 @@ def expected_return(
     noise: Float[Array, "R steps A"],
     config: PlanConfig,
 ) -> Float[Array, ""]:
-    """Mean return over `R` noise sequences, in the agent's world model or, with pessimism, over its ensemble."""
+    """Mean return over `R` noise sequences, and of the returns in several world models what `config.risk` makes."""
 
     def in_model(model: Any) -> Float[Array, ""]:
         member = eqx.tree_at(lambda tree: tree.world_model, agent, model)
         return jnp.mean(jax.vmap(lambda eps: rollout_return(member, state, plan, eps, config))(noise))
 
-    if config.pessimism == "none":
+    if isinstance(config.risk, FirstModel):
         return in_model(agent.world_model)
     check_ensemble(agent, config)
-    return reduce_members(jax.vmap(in_model)(agent.members), config)
+    return config.risk(jax.vmap(in_model)(agent.members))
 
 
 def plan_objective(

@@ -19,7 +19,7 @@ from toys import TINY, ZeroCritic, tiny_agent
 from melro_gym.models import Agent, AgentConfig
 from melro_gym.planning import PlanConfig, anytime, plan
 from melro_gym.planning.effectiveness import with_effectiveness
-from melro_gym.planning.objective import expected_return, reduce_members
+from melro_gym.planning.objective import expected_return
 
 jitted = eqx.filter_jit(plan)
 returns = eqx.filter_jit(expected_return)
@@ -54,14 +54,14 @@ def test_reductions_equal_numpy(values, fraction):
         ("cvar", _conditional_value_at_risk(array, fraction)),
     ):
         config = PlanConfig(pessimism=pessimism, cvar_fraction=fraction)
-        result = reduce_members(jnp.asarray(array, jnp.float32), config)
+        result = config.risk(jnp.asarray(array, jnp.float32))
         assert float(result) == pytest.approx(expected, rel=1e-4, abs=1e-3)
 
 
 def test_a_value_that_is_no_number_is_never_reduced_away():
     values = jnp.array([1.0, jnp.nan, 3.0])
     for pessimism in ("mean", "worst", "cvar"):
-        assert jnp.isnan(reduce_members(values, PlanConfig(pessimism=pessimism, cvar_fraction=0.1)))
+        assert jnp.isnan(PlanConfig(pessimism=pessimism, cvar_fraction=0.1).risk(values))
 
 
 class Opinion(eqx.Module):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from toys import LinearModel, ZeroCritic, linear_agent, tiny_agent
 
 from melro_gym.planning import PlanConfig, plan
-from melro_gym.planning.optimisers import ars_direction
+from melro_gym.planning.search.ars import ars_direction
 
 jitted = eqx.filter_jit(plan)
 SMALL: dict[str, Any] = {
