@@ -21,9 +21,7 @@ import tyro
 
 from melro_gym.models import Agent, AgentConfig
 from melro_gym.wrappers import MELROController
-from melro_gym.wrappers.settings import LiveNumber, LiveSettings
 
-NUMBERS = tuple(name for name, value in vars(LiveSettings).items() if isinstance(value, LiveNumber))
 CHANGE_EVERY = 50
 """Steps between two changes of a setting."""
 
@@ -70,7 +68,8 @@ def resident_mib() -> float:
 def change_setting(env: MELROController, index: int) -> None:
     """One of the settings that may change while running, in turn."""
     rng = np.random.default_rng(index)
-    name = (*NUMBERS, "deadline")[index % (len(NUMBERS) + 1)]
+    names = (*env.config.live, "deadline")
+    name = names[index % len(names)]
     if name == "deadline":
         env.deadline = None if env.deadline else 10.0
     else:

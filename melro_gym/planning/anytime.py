@@ -47,7 +47,7 @@ def begin(
     decision = begin_decision(agent, obs, key, config, proposal, committed, previous)
     points = fallbacks(decision)
     values = score_points(agent, decision, points, config)
-    best, value, index = choose(points, values, True)
+    best, value, place = choose(points, values, True)
     progress = Progress(
         decision=decision,
         point=decision.start,
@@ -55,7 +55,7 @@ def begin(
         best=best,
         best_value=value,
         base_value=values[-1],
-        improved=jnp.logical_and(config.guard, index < len(values) - 1),
+        improved=jnp.logical_and(config.guard, place < len(values) - 1),
         scores=_no_scores(agent, decision, values, config),
     )
     return progress, conclude(agent, decision, best, value, values[-1], jnp.zeros((), bool), progress.scores)
@@ -76,29 +76,28 @@ def improve(
     progress = _advance(agent, progress, first, last, config)
     value = score_points(agent, progress.decision, progress.point[None], config)[0]
     points, values = jnp.stack([progress.point, progress.best]), jnp.stack([value, progress.best_value])
-    best, best_value, index = choose(points, values, jnp.logical_or(config.guard, progress.improved))
-    improved = jnp.logical_or(progress.improved, index == 0)
+    best, best_value, place = choose(points, values, jnp.logical_or(config.guard, progress.improved))
+    improved = jnp.logical_or(progress.improved, place == 0)
     progress = progress._replace(best=best, best_value=best_value, improved=improved)
     if progress.scores is not None:
         progress = progress._replace(scores=progress.scores._replace(optimised=value))
-    guarded = ~improved
-    return progress, conclude(
-        agent, progress.decision, best, best_value, progress.base_value, guarded, progress.scores
-    )
+    result = conclude(agent, progress.decision, best, best_value, progress.base_value, ~improved, progress.scores)
+    return progress, result
 
 
 def _advance(agent: Agent, progress: Progress, first: Any, last: Any, config: PlanConfig) -> Progress:
     """The search some steps on; each step is the same as in `plan`."""
     step, keys = search_step(agent, progress.decision, config), progress.decision.step_keys
 
-    def body(index: Array, at: Progress) -> Progress:
-        point, state, tried = step(at.point, at.state, keys[index])
-        at = at._replace(point=point, state=state)
-        if at.scores is None:
-            return at
-        return at._replace(scores=at.scores._replace(candidates=at.scores.candidates.at[index].set(tried)))
+    kept = None if progress.scores is None else progress.scores.candidates
 
-    return jax.lax.fori_loop(first, last, body, progress)
+    def body(index: Array, at: tuple[Array, Any, Array | None]) -> tuple[Array, Any, Array | None]:
+        point, state, scores = step(at[0], at[1], keys[index])
+        return point, state, None if at[2] is None else at[2].at[index].set(scores)
+
+    point, state, kept = jax.lax.fori_loop(first, last, body, (progress.point, progress.state, kept))
+    scores = None if progress.scores is None else progress.scores._replace(candidates=kept)
+    return progress._replace(point=point, state=state, scores=scores)
 
 
 def _no_scores(agent: Agent, decision: Decision, values: Array, config: PlanConfig) -> CandidateScores | None:

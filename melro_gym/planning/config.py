@@ -13,8 +13,8 @@ from melro_gym.planning.fields import count, flag, number, read_parameters
 from melro_gym.planning.registry import RISKS, SEARCHES
 from melro_gym.planning.risk import AbstractRisk
 from melro_gym.planning.search import AbstractSearch
-from melro_gym.settings import Group, check_names, group
-from melro_gym.values import show
+from melro_gym.settings import Group, check_names, group, settings_of
+from melro_gym.values import plain_scalar, show
 
 
 class PlanConfig(eqx.Module):
@@ -88,6 +88,17 @@ class PlanConfig(eqx.Module):
             if part is not None and name in (item.name for item in dataclasses.fields(part)):
                 return getattr(part, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @property
+    def live(self) -> tuple[str, ...]:
+        """Names of the numbers that may change without compiling anew, those of search and risk too."""
+        own = [name for name, rule in settings_of(PlanConfig).items() if rule.live and name in vars(self)]
+        parts = (settings_of(type(part)).values() for part in (self.search, self.risk))
+        return (*own, *(rule.name for rules in parts for rule in rules if rule.live))
+
+    def numbers(self) -> dict[str, float]:
+        """Those numbers by name."""
+        return {name: plain_scalar(getattr(self, name)) for name in self.live}
 
     @property
     def optimiser(self) -> str:

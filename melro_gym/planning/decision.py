@@ -42,7 +42,8 @@ class Choice(NamedTuple):
 
     point: Float[Array, "L D"]
     value: Float[Array, ""]
-    index: Int[Array, ""]
+    place: Int[Array, ""]
+    """Among the candidates."""
 
 
 def begin_decision(
@@ -129,8 +130,8 @@ def choose(points: Float[Array, "C L D"], values: Float[Array, " C"], guard: boo
     """
     finite = jnp.isfinite(values) & jnp.all(jnp.isfinite(points), axis=(1, 2))
     best = jnp.argmax(jnp.where(finite, values, -jnp.inf))
-    index = jnp.where(guard, jnp.where(jnp.any(finite), best, len(values) - 1), 0)
-    return Choice(points[index], values[index], index)
+    place = jnp.where(guard, jnp.where(jnp.any(finite), best, len(values) - 1), 0)
+    return Choice(points[place], values[place], place)
 
 
 def as_plan(point: Float[Array, "L D"]) -> ActionDistribution:

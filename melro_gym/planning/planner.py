@@ -86,10 +86,10 @@ def plan(
     point, candidates = _search(agent, decision, config)
     points = jnp.concatenate([point[None], fallbacks(decision)])
     values = score_points(agent, decision, points, config)
-    chosen, value, index = choose(points, values, config.guard)
+    chosen, value, place = choose(points, values, config.guard)
     shifted = None if decision.shifted is None else values[1]
-    scores = CandidateScores(values[-1], values[0], shifted, candidates) if config.keep_scores else None
-    return conclude(agent, decision, chosen, value, values[-1], index == len(values) - 1, scores)
+    scores = None if candidates is None else CandidateScores(values[-1], values[0], shifted, candidates)
+    return conclude(agent, decision, chosen, value, values[-1], place == len(values) - 1, scores)
 
 
 def conclude(
@@ -131,6 +131,6 @@ def _search(
 
     start = (decision.start, config.search.init(decision.start))
     if config.optimise_steps == 0:
-        return decision.start, jnp.zeros((0, 0)) if config.keep_scores else None
+        return decision.start, jnp.zeros((0, 0), decision.start.dtype) if config.keep_scores else None
     (point, _), candidates = jax.lax.scan(scanned, start, decision.step_keys)
     return point, candidates

@@ -11,7 +11,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from melro_gym.planning.fields import read_parameters, number
+from melro_gym.planning.fields import number, read_parameters
 
 
 class AbstractRisk(eqx.Module):

@@ -14,15 +14,6 @@ from typing import Any
 import numpy as np
 
 FORMAT = 1
-NUMBERS = (
-    "perturbation_std",
-    "step_size",
-    "entropy_weight",
-    "discount",
-    "kl_weight",
-    "warm_start_noise",
-    "temperature",
-)
 
 
 class TickLog:
@@ -65,7 +56,7 @@ def planner_state(act: Callable[[Any], Any]) -> dict[str, Any]:
         return {}
     return {
         "stream": controller.random_streams,
-        "numbers": {name: getattr(controller, name) for name in NUMBERS},
+        "numbers": controller.config.numbers(),
     }
 
 
@@ -136,6 +127,6 @@ def replay(path: str | Path, act: Callable[[Any], Any]) -> ReplayResult:
 
 def _restore(controller: Any, row: dict[str, Any]) -> None:
     controller.random_streams = np.asarray(row["stream"], np.uint32)
-    for name, number in row["numbers"].items():
-        setattr(controller, name, number)
+    for name in controller.config.live:
+        setattr(controller, name, row["numbers"].get(name, getattr(controller, name)))
     controller.force_steps(row["report"]["steps_done"])

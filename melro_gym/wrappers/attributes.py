@@ -94,7 +94,7 @@ def split_settings(given: dict[str, Any]) -> tuple[Agent, PlanConfig, Options]:
     options = Options(**{field.name: given.pop(field.name) for field in dataclasses.fields(Options)})
     agent = given.pop("agent")
     agent = agent if isinstance(agent, Agent) else load_agent(agent)
-    if given["discount"] is None:
+    if given.get("discount") is None:
         given["discount"] = agent.metadata.get("discount", 0.975)
     config = PlanConfig(**given)
     check_ensemble(agent, config)

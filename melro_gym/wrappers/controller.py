@@ -8,10 +8,8 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from jaxtyping import Array
 
 from melro_gym.models import Agent
-from melro_gym.planning import PlanConfig
 from melro_gym.wrappers.attributes import PlannerAttributes, split_settings
 from melro_gym.wrappers.checks import as_array, check_fits
 from melro_gym.wrappers.compiled import key_rows, split_stream
@@ -44,25 +42,7 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         env: environment with flat Box spaces that the agent was trained for, perturbed or not; actions are scaled to
             its Box.
         agent: an agent, a file, or the name of a shipped one. An object cannot be written into an `EnvSpec`'s JSON.
-        planned_steps: `L`, decisions whose distributions are optimised.
-        policy_steps: `m`, base-policy decisions after them.
-        directions: `N`, random directions per optimisation step.
-        top_directions: `K`, directions kept.
-        optimise_steps: `D`; 0 executes the base policy.
-        rollouts: noise sequences per candidate.
-        perturbation_std: standard deviation of the candidates around the plan.
-        step_size: Adam's step size.
-        entropy_weight: weight of the planned entropy.
-        discount: per decision; None takes the agent's.
-        kl_weight: weight of the divergence from the base policy's plan.
-        optimiser: `ars`, `gradient`, `mppi` or `cem`.
-        paper_discount: leave the rewards of the base-policy steps undiscounted, as the paper prints Eq. 15.
-        pessimism: where the agent has several world models, what counts of a plan's returns in them: `mean`, `worst` or
-            `cvar`; `none` asks the first model alone. Not in the paper.
-        cvar_fraction: share of the models, the worst, whose mean counts with `cvar`.
         warm_start: `agent` or `action`.
-        deterministic: execute means instead of samples.
-        guard: never execute a plan that scores below the base policy's own under the model.
         on_failure: what to do about an observation or proposal that is not usable, or a plan that is not finite:
             `raise` an error, or execute the `base` policy's mean action, and where the observation is unusable the last
             action again (before the first, the one closest to zero).
@@ -77,6 +57,9 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
             with that (`info["melro"]["effectiveness"]`, 1 for a healthy actuator, 0 for a dead one). Starts healthy at
             each reset. Has no effect with `latency_steps`. Not in the paper; False is the paper's planner.
         seed: seeds the planner until `reset(seed=...)` does.
+        **settings: of `melro_gym.PlanConfig`, those of the search and the risk among them, such as `planned_steps`,
+            `optimiser` (a name or an `AbstractSearch`), `directions`, `step_size` or `pessimism`; without `discount`
+            the agent's is taken. An object cannot be written into an `EnvSpec`'s JSON.
 
     Raises:
         ValueError: the agent does not fit the environment, a setting is out of range, or `pessimism` asks for world
@@ -94,24 +77,7 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         env: gym.Env[Any, Any],
         agent: Agent | str | os.PathLike[str],
         *,
-        planned_steps: int = PlanConfig.planned_steps,
-        policy_steps: int = PlanConfig.policy_steps,
-        directions: int = PlanConfig.directions,
-        top_directions: int = PlanConfig.top_directions,
-        optimise_steps: int = PlanConfig.optimise_steps,
-        rollouts: int = PlanConfig.rollouts,
-        perturbation_std: Array | float = PlanConfig.perturbation_std,
-        step_size: Array | float = PlanConfig.step_size,
-        entropy_weight: Array | float = PlanConfig.entropy_weight,
-        discount: float | None = None,
-        kl_weight: Array | float = PlanConfig.kl_weight,
-        optimiser: str = PlanConfig.optimiser,
-        paper_discount: bool = PlanConfig.paper_discount,
-        pessimism: str = PlanConfig.pessimism,
-        cvar_fraction: Array | float = PlanConfig.cvar_fraction,
         warm_start: str = Options.warm_start,
-        deterministic: bool = PlanConfig.deterministic,
-        guard: bool = True,
         on_failure: str = Options.on_failure,
         deadline: float | int | None = Options.deadline,
         chunk_steps: int = Options.chunk_steps,
@@ -119,8 +85,9 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         shift_plan: bool = Options.shift_plan,
         adapt: bool = Options.adapt,
         seed: int | None = None,
+        **settings: Any,
     ):
-        given = {name: value for name, value in locals().items() if name not in ("self", "env")}
+        given = {name: value for name, value in locals().items() if name not in ("self", "env", "settings")} | settings
         gym.utils.RecordConstructorArgs.__init__(self, _disable_deepcopy=True, **given)
         gym.Wrapper.__init__(self, env)
         given.pop("seed")

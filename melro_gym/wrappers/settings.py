@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
 from melro_gym.envs.tables import check_choice
 from melro_gym.planning import PlanConfig
+from melro_gym.settings import settings_of
+from melro_gym.values import plain_scalar
 
 WARM_STARTS = ("agent", "action")
 ON_FAILURE = ("raise", "base")
@@ -51,44 +53,31 @@ def check_deadline(value: Any) -> float | None:
     return float(value)
 
 
-class LiveNumber:
-    """One number of a controller's `config`, as an attribute that may be set at any time without compiling anew."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    @overload
-    def __get__(self, instance: None, owner: type | None = None) -> LiveNumber: ...
-
-    @overload
-    def __get__(self, instance: Any, owner: type | None = None) -> float: ...
-
-    def __get__(self, instance: Any, owner: type | None = None) -> float | LiveNumber:
-        if instance is None:
-            return self
-        return float(str(np.asarray(getattr(instance.config, self._name))))  # 0.1, not 0.10000000149
-
-    def __set__(self, instance: Any, value: Any) -> None:
-        array = np.asarray(value)
-        if array.ndim != 0 or array.dtype.kind not in "iuf":
-            raise ValueError(f"`{self._name}` must be a number; got {value!r}.")
-        instance.config = dataclasses.replace(instance.config, **{self._name: float(array)})
-
-
 class LiveSettings:
     """The planner's numbers as attributes: `controller.entropy_weight = 0.1` holds from the next decision on.
 
-    A wrong value raises `ValueError` and changes nothing. Counts and names are not among them: a new `config` changes
-    those, and compiles.
+    A wrong value raises `ValueError` and changes nothing. Counts and names, and numbers that the chosen search or risk
+    does not have, are not among them: a new `config` changes those, and compiles.
     """
 
     config: PlanConfig
 
-    perturbation_std = LiveNumber()
-    step_size = LiveNumber()
-    entropy_weight = LiveNumber()
-    discount = LiveNumber()
-    kl_weight = LiveNumber()
-    warm_start_noise = LiveNumber()
-    temperature = LiveNumber()
-    cvar_fraction = LiveNumber()
+    def __getattr__(self, name: str) -> Any:
+        if name in self._live_numbers():
+            return plain_scalar(getattr(self.config, name))
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        live = () if name.startswith("_") else self._live_numbers()
+        if name in live:
+            self.config = dataclasses.replace(self.config, **{name: value})
+        elif live and name in settings_of(PlanConfig):
+            raise ValueError(
+                f"`{name}` is no number that may change with optimiser={self.config.optimiser!r} and "
+                f"pessimism={self.config.pessimism!r}: {', '.join(live)} are. Give the controller a new `config`."
+            )
+        else:
+            object.__setattr__(self, name, value)
+
+    def _live_numbers(self) -> tuple[str, ...]:
+        return self.config.live if "config" in vars(self) else ()

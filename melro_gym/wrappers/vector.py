@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from typing import Any
 
@@ -14,8 +13,8 @@ from melro_gym.models import Agent
 from melro_gym.wrappers.attributes import PlannerAttributes, split_settings
 from melro_gym.wrappers.checks import check_rows_fit, check_spaces
 from melro_gym.wrappers.compiled import key_rows
-from melro_gym.wrappers.controller import MELROController
 from melro_gym.wrappers.decider import Decider, Reading
+from melro_gym.wrappers.settings import Options
 from melro_gym.wrappers.summary import EpisodeSummary
 
 
@@ -58,9 +57,7 @@ class VectorMELROController(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], P
         **settings: Any,
     ):
         super().__init__(env)
-        bound = inspect.signature(MELROController).bind(None, agent, **settings)
-        bound.apply_defaults()
-        given = {name: value for name, value in bound.arguments.items() if name not in ("env", "seed")}
+        given = {**vars(Options()), **settings, "agent": agent}
         self.agent, self.config, options = split_settings(given)
         check_rows_fit(self.agent, env)
         box = check_spaces(self.agent, env.single_observation_space, env.single_action_space)

@@ -16,9 +16,14 @@ from toys import TINY_PLAN as TINY
 from toys import tiny_agent
 
 from melro_gym import MELROController
-from melro_gym.wrappers.settings import LiveNumber, LiveSettings
 
-NUMBERS = sorted(name for name, value in vars(LiveSettings).items() if isinstance(value, LiveNumber))
+OWN = {"entropy_weight", "discount", "kl_weight", "warm_start_noise"}
+NUMBERS = {
+    "ars": OWN | {"perturbation_std", "step_size"},
+    "gradient": OWN | {"step_size"},
+    "mppi": OWN | {"perturbation_std", "temperature"},
+    "cem": OWN | {"perturbation_std"},
+}
 
 
 class Script(gym.Env):
@@ -53,20 +58,28 @@ def agent():
 GOOD, BAD = np.array([0.3, -0.2], np.float32), np.array([np.nan, 0.0], np.float32)
 
 
-def test_every_number_of_the_planner_can_be_changed_without_compiling(agent, compilations):
-    env = MELROController(Script([GOOD]), agent, **{**TINY, "planned_steps": 3})
+@pytest.mark.parametrize("optimiser", NUMBERS)
+def test_every_number_of_the_planner_can_be_changed_without_compiling(agent, compilations, optimiser):
+    env = MELROController(Script([GOOD]), agent, **{**TINY, "planned_steps": 3}, optimiser=optimiser)
     env.reset(seed=0)
     env.step(None)
     assert compilations
     env.step(None)
     compilations.clear()
-    assert len(NUMBERS) == 8
-    for name in NUMBERS:
+    assert set(env.config.live) == NUMBERS[optimiser]
+    for name in env.config.live:
         setattr(env, name, 0.25)
         assert getattr(env, name) == 0.25
         assert float(getattr(env.config, name)) == 0.25
         env.step(None)
     assert compilations == []
+
+
+def test_what_would_compile_or_have_no_effect_is_no_live_number(agent):
+    env = MELROController(Script([GOOD]), agent, **TINY)
+    for name in ("planned_steps", "directions", "temperature", "cvar_fraction", "optimiser"):
+        with pytest.raises(ValueError, match=f"`{name}` is no number.*'ars'.*step_size"):
+            setattr(env, name, 0.5)
 
 
 def test_a_changed_entropy_weight_decides_the_next_plan(agent):
@@ -88,7 +101,7 @@ def test_a_changed_entropy_weight_decides_the_next_plan(agent):
         ("step_size", float("nan")),
         ("discount", 1.5),
         ("kl_weight", "much"),
-        ("temperature", True),
+        ("warm_start_noise", True),
     ],
 )
 def test_a_wrong_number_is_refused_and_changes_nothing(agent, name, value):
