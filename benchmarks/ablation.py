@@ -18,7 +18,7 @@ import numpy as np
 import tyro
 
 from benchmarks.cells import Record, run_cells
-from melro_gym.evaluation.figures import save_atomically
+from melro_gym.evaluation.figures import save_figure
 from melro_gym.evaluation.protocol import evaluate
 from melro_gym.training import TrainConfig, make_config, train
 
@@ -155,13 +155,11 @@ def _spread(values: Sequence[float]) -> str:
 
 def draw_curves(path: Path, groups: Mapping[str, Sequence[Record]], title: str) -> None:
     """A panel per variant, its seeds over the default's."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     columns = min(4, len(groups))
     rows = -(-len(groups) // columns)
     figure = Figure(figsize=(2.6 * columns, 2.0 * rows + 0.6), layout="constrained")
-    FigureCanvasAgg(figure)
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axes, (name, group) in zip(panels.flat, groups.items(), strict=False):
         for records, colour in ((groups["default"], "#aab4bd"), (group, "#d1495b")):
@@ -174,7 +172,7 @@ def draw_curves(path: Path, groups: Mapping[str, Sequence[Record]], title: str) 
         axes.set_visible(False)
     figure.suptitle(f"{title}: return while training; grey: default; thin: single seeds", fontsize="medium")
     figure.supxlabel("environment steps", fontsize="small")
-    save_atomically(path, lambda target: figure.savefig(target, dpi=150, format="png"))
+    save_figure(figure, path)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from melro_gym.files import write_text
+
 Cell = TypeVar("Cell")
 Record = dict[str, Any]
 
@@ -49,7 +51,7 @@ def run_cells(
             started = time.perf_counter()
             record = run_cell(cell)
             content["cells"][name] = {**record, "seconds": round(time.perf_counter() - started, 2)}
-            _write(target, content)
+            write_text(target, json.dumps(content, indent=1) + "\n")
         on_cell(name, content["cells"][name])
     return {name: content["cells"][name] for name in cells}
 
@@ -59,10 +61,3 @@ def _require_same(found: Record, wanted: Record, path: Path) -> None:
     if differ:
         texts = (f"{name} was {found.get(name)!r}, is {wanted.get(name)!r}" for name in differ)
         raise ValueError(f"{path} holds cells run with other settings ({'; '.join(texts)}). Name another file.")
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(json.dumps(content, indent=1) + "\n")
-    temporary.replace(path)

@@ -20,7 +20,8 @@ import numpy as np
 import tyro
 
 from benchmarks.planning import SIZES, Times, one_plan, timed
-from melro_gym.evaluation.figures import save_atomically
+from melro_gym.evaluation.figures import save_figure
+from melro_gym.files import write_text
 from melro_gym.models import Agent, AgentConfig
 from melro_gym.planning import PlanConfig
 
@@ -78,11 +79,9 @@ def summarise(times: Mapping[int, Times]) -> dict[str, Any]:
 
 def draw(summaries: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     """One panel per setting."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(3.6 * len(summaries), 3.4), layout="constrained")
-    FigureCanvasAgg(figure)
     for axes, (name, summary) in zip(
         np.atleast_1d(figure.subplots(1, len(summaries), sharey=True)), summaries.items(), strict=True
     ):
@@ -95,7 +94,7 @@ def draw(summaries: Mapping[str, Mapping[str, Any]], path: Path) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     figure.axes[0].set_ylim(0.0, None)
     figure.axes[0].set_ylabel("CPU time of a plan (ms)")
-    save_atomically(path, lambda target: figure.savefig(target, dpi=150, format="png"))
+    save_figure(figure, path)
 
 
 def main(settings: Settings) -> int:
@@ -108,8 +107,7 @@ def main(settings: Settings) -> int:
         print(f"{name:<16} {summary['slope']:6.3f} ms each + {summary['intercept']:6.3f} ms   R^2 {summary['r2']:.4f}")
         for value, (low, middle, high) in summary["cpu_ms_p10_p50_p90"].items():
             print(f"{value:>16} CPU p10 {low:7.2f}  p50 {middle:7.2f}  p90 {high:7.2f} ms")
-    settings.out.parent.mkdir(parents=True, exist_ok=True)
-    settings.out.with_suffix(".json").write_text(json.dumps(summaries, indent=1) + "\n")
+    write_text(settings.out.with_suffix(".json"), json.dumps(summaries, indent=1) + "\n")
     draw(summaries, settings.out.with_suffix(".png"))
     return 0
 

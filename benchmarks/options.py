@@ -19,7 +19,7 @@ import tyro
 from benchmarks.cells import Record, run_cells
 from melro_gym.checkpoint import flatten_arrays, load_agent
 from melro_gym.evaluation.controllers import base_controller, melro_controller
-from melro_gym.evaluation.figures import save_atomically
+from melro_gym.evaluation.figures import save_figure
 from melro_gym.evaluation.protocol import default_config, episode_seeds
 from melro_gym.evaluation.rollouts import run_episodes
 from melro_gym.evaluation.statistics import Interval, bootstrap_mean
@@ -155,13 +155,11 @@ def draw_differences(
     path: Path, records: Mapping[str, Record], variants: Sequence[Variant], envs: Sequence[Env]
 ) -> None:
     """A line per variant: the difference to its reference with its interval, and a dot per environment."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     gains = differences(records, variants, envs)
     compared = [variant for variant in variants if variant.name in gains]
     figure = Figure(figsize=(7.0, 1.4 + 0.4 * len(compared)), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.axvline(0.0, color="#aab4bd", linewidth=1.0)
     for place, variant in enumerate(compared):
@@ -176,7 +174,7 @@ def draw_differences(
     axes.invert_yaxis()
     axes.set_xlabel("difference in return, mean of the tasks with 95 % interval (grey: each task)")
     axes.spines[["top", "right"]].set_visible(False)
-    save_atomically(path, lambda target: figure.savefig(target, dpi=150, format="png"))
+    save_figure(figure, path)
 
 
 def _short(env: Env) -> str:

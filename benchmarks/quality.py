@@ -21,7 +21,7 @@ from benchmarks.cells import Record, run_cells
 from benchmarks.options import ENVS, Cell, Env, Variant, cell_name, fingerprint, play
 from benchmarks.planning import one_plan, timed
 from melro_gym.checkpoint import load_agent
-from melro_gym.evaluation.figures import save_atomically
+from melro_gym.evaluation.figures import save_figure
 from melro_gym.evaluation.protocol import default_config, episode_seeds
 from melro_gym.evaluation.statistics import Interval, bootstrap_mean
 from melro_gym.models import Agent
@@ -102,12 +102,10 @@ def means(records: Mapping[str, Record], variants: Sequence[Variant], envs: Sequ
 
 def draw(path: Path, found: Mapping[str, Interval], times: Mapping[str, Sequence[float]]) -> None:
     """Mean return over CPU milliseconds, a point per rung; the base policy is a line."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator
 
     figure = Figure(figsize=(8.0, 5.0), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for name, interval in found.items():
         if name == BASE.name:
@@ -131,7 +129,7 @@ def draw(path: Path, found: Mapping[str, Interval], times: Mapping[str, Sequence
     axes.set_ylabel("mean return over the tasks, 95 % interval")
     axes.legend(frameon=False, loc="lower right", fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)
-    save_atomically(path, lambda target: figure.savefig(target, dpi=150, format="png"))
+    save_figure(figure, path)
 
 
 def main(settings: Settings) -> None:

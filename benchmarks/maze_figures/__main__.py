@@ -20,7 +20,7 @@ from benchmarks.maze_figures.simulation import Episodes, imagine, look_at, play,
 from melro_gym.checkpoint import load_agent, package_versions
 from melro_gym.cli.display import console, make_progress
 from melro_gym.cli.parsing import Pairs, parse_settings
-from melro_gym.evaluation.figures import save_atomically
+from melro_gym.evaluation.figures import save_figure
 from melro_gym.evaluation.records import make_row
 from melro_gym.models import Agent
 from melro_gym.wrappers import MELROController
@@ -81,8 +81,7 @@ def run(args: Args) -> None:
         data = simulate(args)
         save(args.out, data)
     for name, draw in PICTURES.items():
-        figure = draw(data)
-        save_atomically(args.out / name, lambda target, figure=figure: figure.savefig(target, dpi=130, format="png"))
+        save_figure(draw(data), args.out / name, dpi=130)
         console.print(str(args.out / name), soft_wrap=True)
 
 

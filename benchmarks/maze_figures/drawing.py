@@ -140,11 +140,9 @@ def _grid(data: MazeData) -> tuple[Any, list[Any]]:
 
 def _subplots(rows: int, columns: int, size: float) -> tuple[Any, Any]:
     """Figure and axes `(rows, columns)`, each of about `size` inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(size * columns + 0.4, (size + 0.1) * rows + 0.35), layout="constrained")
-    FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from melro_gym.evaluation.figures import save_atomically
+from melro_gym.files import write_bytes, write_text
 
 NUMBERS, ARRAYS = "maze_results.json", "maze_paths.npz"
 
@@ -97,13 +98,10 @@ def save(folder: Path, data: MazeData) -> None:
             entries = {item.name: getattr(record, item.name) for item in dataclasses.fields(record)}
             arrays |= {f"{kind}/{index}/{k}": v for k, v in entries.items() if isinstance(v, np.ndarray)}
             numbers[kind].append({k: v for k, v in entries.items() if not isinstance(v, np.ndarray)})
-
-    def write_arrays(target: str) -> None:
-        with open(target, "wb") as file:  # a name would get the ending .npz
-            np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]  # numpy's own keyword is a bool
-
-    save_atomically(folder / ARRAYS, write_arrays)
-    save_atomically(folder / NUMBERS, lambda target: Path(target).write_text(json.dumps(numbers, indent=1) + "\n"))
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]  # numpy's own keyword is a bool
+    write_bytes(folder / ARRAYS, buffer.getvalue())
+    write_text(folder / NUMBERS, json.dumps(numbers, indent=1) + "\n")
 
 
 def load(folder: Path) -> MazeData:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from melro_gym.cli.display import console
+from melro_gym.files import write_text
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Agents:
         files = shipped_agents()
         metadata: dict[str, Any] = {name: load_agent(file).metadata for name, file in files.items()}
         if self.json is not None:
-            self.json.write_text(json.dumps(metadata, indent=1) + "\n")
+            write_text(self.json, json.dumps(metadata, indent=1) + "\n")
         if not files:
             console.print("No agents are shipped.")
         for name, file in files.items():

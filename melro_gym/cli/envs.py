@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from melro_gym.files import write_text
+
 
 @dataclass(frozen=True)
 class Envs:
@@ -27,5 +29,5 @@ class Envs:
         if not rows:
             raise ValueError(f"No environment matches {self.filter!r}; `melro-gym envs` lists all.")
         if self.json is not None:
-            self.json.write_text(format_environments(rows, "json") + "\n")
+            write_text(self.json, format_environments(rows, "json") + "\n")
         print(format_environments(rows))

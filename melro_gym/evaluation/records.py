@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from melro_gym.evaluation.statistics import Interval, bootstrap_difference, bootstrap_mean
+from melro_gym.files import write_text
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,5 @@ def _returns(row: Row) -> np.ndarray:
 
 
 def write_json(path: str | Path, rows: Iterable[Row], **extra: Any) -> None:
-    """Write records to `{"rows": [...], **extra}`."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps({"rows": [asdict(row) for row in rows], **extra}, indent=1) + "\n")
+    """Write records to `{"rows": [...], **extra}`; folders are made."""
+    write_text(path, json.dumps({"rows": [asdict(row) for row in rows], **extra}, indent=1) + "\n")
