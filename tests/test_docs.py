@@ -33,6 +33,19 @@ def test_pages_load_nothing_from_the_network():
     assert not [page.name for page in PAGES if re.search(r"!\[[^]]*\]\(https?:|<script", page.read_text("utf-8"))]
 
 
+def test_the_table_of_planner_settings_is_complete_and_agrees_with_the_papers_names():
+    from melro_gym.planning import PlanConfig
+    from melro_gym.planning.paper import TABLE_2
+    from melro_gym.settings import settings_of
+
+    page = (DOCS / "planning.md").read_text(encoding="utf-8").split("## Where this differs")[0]
+    rows = [line.split("|")[1:4] for line in page.splitlines() if line.startswith("| `")]
+    names = {name for cells in rows for name in re.findall(r"`(\w+)`", cells[0])}
+    assert names == set(settings_of(PlanConfig))
+    paper = {theirs.strip(" `"): ours.strip(" `") for ours, _, theirs in rows if theirs.strip()}
+    assert paper == {theirs: ours for theirs, (ours, _) in TABLE_2.items()}
+
+
 @pytest.mark.slow
 def test_the_first_steps_print_what_the_page_says():
     text = re.sub(r"^```.*$", "", (DOCS / "tutorial.md").read_text(encoding="utf-8"), flags=re.MULTILINE)

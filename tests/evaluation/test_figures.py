@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
 
@@ -19,7 +20,9 @@ def test_bars_of_any_sign_are_in_sight_and_named():
     assert heights == pytest.approx([-0.2, -2.0])
     low, high = axes.get_ylim()
     assert low < -2.5 and high >= 0.0
-    dots = [item.get_offsets()[:, 1].tolist() for item in axes.collections if isinstance(item, PathCollection)]
+    dots = [
+        np.asarray(item.get_offsets())[:, 1].tolist() for item in axes.collections if isinstance(item, PathCollection)
+    ]
     assert [-2.5, -1.5, -2.0] in dots
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["base policy, means", "policy"]
 
