@@ -6,6 +6,7 @@ JAX has no larger ones (it cuts them to 32 bits, or overflows), so those go thro
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from jaxtyping import PRNGKeyArray
 
 _SMALL = 2**32
-_SEED = Setting("seed", int, 0, low=0)
+_SEED = Setting("seed", int, 0, low=0, high=math.inf)
 
 
 def read_seed(value: Any) -> int:

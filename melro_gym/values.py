@@ -11,11 +11,13 @@ import math
 import numbers
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from typing import Any
 
 import numpy as np
 
+_LARGEST = 2**31 - 1
+"""Of whole numbers, which are counts and sizes; `high=math.inf` allows more."""
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -132,7 +134,8 @@ class Setting:
     def range(self) -> str:
         """The bounds in words, such as `at least 0.0 and below 1.0`; empty without any."""
         pairs = (("at least", self.low), ("above", self.above), ("at most", self.high), ("below", self.below))
-        return " and ".join(f"{word} {self.kind(bound)}" for word, bound in pairs if bound is not None)
+        given = [(word, bound) for word, bound in pairs if bound is not None and math.isfinite(bound)]
+        return " and ".join(f"{word} {self.kind(bound)}" for word, bound in given)
 
     @property
     def allowed(self) -> str:
@@ -141,6 +144,21 @@ class Setting:
             return "one of " + ", ".join(self.choices)
         kind = _KIND_NAMES.get(self.kind, "JSON") + (" of" if self.kind is int and self.range else "")
         return f"{kind} {self.range}".strip() + (" or none" if self.optional else "")
+
+    def to_json(self) -> dict[str, Any]:
+        """Itself as JSON values, for a program that offers settings; the default is null where there is none."""
+        bounds = {name: getattr(self, name) for name in ("low", "above", "high", "below")}
+        return {
+            "name": self.name,
+            "type": "json" if self.kind is object else self.kind.__name__,
+            "default": None if self.default is MISSING else plain_json(self.default, self.name),
+            "optional": self.optional,
+            **{name: bound for name, bound in bounds.items() if bound is not None and math.isfinite(bound)},
+            **({"choices": list(self.choices)} if self.choices else {}),
+            "amendable": self.amendable,
+            "live": self.live,
+            "text": self.text,
+        }
 
     def read(self, value: Any) -> Any:
         """The plain value that `value` stands for: a bool, int, float, text, None, or JSON.
@@ -160,6 +178,8 @@ class Setting:
             raise ValueError(f"`{self.name}` must be {self.allowed}; got {show(value)}.")
         elif isinstance(plain, float) and not math.isfinite(_single(plain)):
             raise ValueError(f"`{self.name}` must be a finite number of 32 bits; got {show(value)}.")
+        elif self.kind is int and self.high is None and plain > _LARGEST:
+            raise ValueError(f"`{self.name}` must be at most {_LARGEST}; got {show(value)}.")
         elif not self._inside(plain):
             raise ValueError(f"`{self.name}` must be {self.range}; got {show(value)}.")
         return plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ class TrainConfig:
     """Gymnasium id."""
     env_kwargs: dict[str, Any] = setting(default_factory=dict, hash=False)
     """Keyword arguments of the environment."""
-    seed: int = setting(0, low=0)
+    seed: int = setting(0, low=0, high=math.inf)
     """Seeds networks, environment and sampling."""
     start_from: str = ""
     """Agent (a file, or the name of a shipped one) whose networks and normaliser training starts from, and whose policy

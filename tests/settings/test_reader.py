@@ -165,6 +165,14 @@ def test_ranges_hold_at_both_ends(rules, inside, outside, message):
             rule.read(value)
 
 
+def test_counts_are_numbers_that_arrays_can_have_but_where_any_is_allowed():
+    assert Setting("x", int, 1).read(2**31 - 1) == 2**31 - 1
+    with pytest.raises(ValueError, match="^`x` must be at most 2147483647; got 2147483648"):
+        Setting("x", int, 1, low=1).read(2**31)
+    seed = Setting("x", int, 1, low=0, high=float("inf"))
+    assert seed.read(10**30) == 10**30 and seed.allowed == "an integer of at least 0"
+
+
 @pytest.mark.parametrize("given", ["ArS", "cen", 3, None, ""])
 def test_names_are_among_the_choices(given):
     rule = Setting("x", str, "ars", choices=("ars", "cem"))
