@@ -142,7 +142,7 @@ class Setting:
         """Type and range in words, such as `an integer of at least 1 or none`."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
-        kind = _KIND_NAMES.get(self.kind, "JSON") + (" of" if self.kind is int and self.range else "")
+        kind = _KIND_NAMES.get(self.kind, "JSON") + (" of" if self.range.startswith("at ") else "")
         return f"{kind} {self.range}".strip() + (" or none" if self.optional else "")
 
     def to_json(self) -> dict[str, Any]:
@@ -153,7 +153,7 @@ class Setting:
             "type": "json" if self.kind is object else self.kind.__name__,
             "default": None if self.default is MISSING else plain_json(self.default, self.name),
             "optional": self.optional,
-            **{name: bound for name, bound in bounds.items() if bound is not None and math.isfinite(bound)},
+            **{name: self.kind(bound) for name, bound in bounds.items() if bound is not None and math.isfinite(bound)},
             **({"choices": list(self.choices)} if self.choices else {}),
             "amendable": self.amendable,
             "live": self.live,

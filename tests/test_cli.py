@@ -14,6 +14,9 @@ from melro_gym import MELROController, cli, load_agent, save_agent
 from melro_gym.cli.app import VERBS
 from melro_gym.cli.display import three_digits
 from melro_gym.cli.parsing import parse_settings
+from melro_gym.planning import PlanConfig
+from melro_gym.settings import settings_of
+from melro_gym.training import PRESETS, TrainConfig
 
 probes.register()
 
@@ -46,7 +49,31 @@ def test_help_lists_the_commands(capsys):
         cli.main(["--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    assert all(name in text for name in ("demo", "envs", "agents", "train", "evaluate", "tune"))
+    assert all(name in text for name in ("demo", "envs", "agents", "settings", "train", "evaluate", "tune"))
+
+
+def test_settings_are_listed_with_defaults_ranges_and_texts(capsys, tmp_path):
+    assert cli.main(["settings", "--json", str(tmp_path / "settings.json")]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "discount=0.975 (a number of at least 0.0 and below 1.0)" in text
+    assert "optimiser=ars (one of ars, gradient, mppi, cem)" in text
+    assert "--preset paper-maze: total_env_steps=500000, model_input=distribution" in text
+    lists = json.loads((tmp_path / "settings.json").read_text())
+    assert lists["presets"] == PRESETS
+    for title, cls in (("training", TrainConfig), ("planning", PlanConfig)):
+        assert [row["name"] for row in lists[title]] == list(settings_of(cls))
+        assert all(row["text"] for row in lists[title])
+    (row,) = [row for row in lists["training"] if row["name"] == "num_envs"]
+    assert (row["type"], row["default"], row["low"], row["amendable"]) == ("int", 1, 1, False)
+    assert cli.main(["settings", "--filter", "entropy rises"]) == 0
+    assert "entropy_rise=0.0" in (found := capsys.readouterr().out) and "discount" not in found
+
+
+def test_the_help_of_train_names_the_presets(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    text = capsys.readouterr().out
+    assert all(name in text for name in PRESETS)
 
 
 @pytest.mark.parametrize("module", ["app", *(verb.__name__.lower() for verb in VERBS)])
@@ -114,6 +141,14 @@ def test_train_writes_a_run_that_resumes_and_an_agent_for_the_raw_environment(tm
         (["train", "--out", "x", "--env", "Pendulom-v1"], "Did you mean: `Pendulum`"),
         (["train", "--out", "x", "--env", "CartPole-v1"], "flat Box"),
         (["train", "--out", "x", "--env", "probe/Chase-v0", "--device", "warp"], "no device 'warp'"),
+        (["train", "--out", "x", "--set", "discount=1.5"], "`discount` must be at least 0.0 and below 1.0"),
+        (["train", "--out", "x", "--set", "num_envs=2.5"], "`num_envs` must be an integer"),
+        (["train", "--out", "x", "--set", "terminates=perhaps"], "`terminates` must be true or false or none"),
+        (["train", "--out", "x", "--set", "eval_every=0"], "`eval_every` must be at least 1"),
+        (["train", "--out", "x", "--env-kwargs", '{"g": NaN}'], "`env_kwargs.g` must be JSON"),
+        (["evaluate", "--set", "guard=perhaps"], "`guard` must be true or false"),
+        (["evaluate", "--set", "entropy=1"], "entropy_weight"),
+        (["settings", "--filter", "no such thing"], "No setting"),
         (["tune", "--out", "x", "--envs", "cat"], "walker"),
         (["envs", "--filter", "nothing at all"], "No environment"),
     ],

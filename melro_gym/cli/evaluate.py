@@ -34,7 +34,7 @@ class Evaluate:
     env_kwargs: str = "{}"
     """Keyword arguments of the environments, as JSON."""
     set: Pairs = ()
-    """Planner settings, as name=value."""
+    """Planner settings, as name=value; melro-gym settings lists them."""
     json: Path | None = None
     """File for the numbers."""
     figure: Path | None = None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterable
 from typing import Annotated, Any
 
 import tyro
+
+from melro_gym.values import parse_json
 
 Pairs = Annotated[
     tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="NAME=VALUE [NAME=VALUE ...]")
@@ -31,14 +32,6 @@ def parse_settings(groups: Iterable[Iterable[str]]) -> dict[str, Any]:
             raise ValueError(f"Settings are given as name=value; got {pair!r}.")
         settings[name] = parse_json(text, default=text)
     return settings
-
-
-def parse_json(text: str, *, default: Any = None) -> Any:
-    """The JSON value of `text`, or `default`."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return default
 
 
 def parse_object(text: str, option: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ class Train:
     env: str = "WalkerWalk-v0"
     """Gymnasium id."""
     preset: str = "cpu"
-    """Named settings; see melro_gym/training/presets.py."""
+    """Named settings: cpu, cpu-franka, harden, paper-maze, paper-simulation or paper-franka; see melro-gym settings."""
     seed: int = 0
     """Seeds networks, environment and sampling."""
     num_envs: int = 1
@@ -36,7 +36,7 @@ class Train:
     env_kwargs: str = "{}"
     """Keyword arguments of the environment, as JSON."""
     set: Pairs = ()
-    """Other settings of TrainConfig, as name=value."""
+    """Other settings, as name=value; melro-gym settings lists them."""
 
     def run(self) -> None:
         """Train with a progress bar; a line per evaluation; Ctrl-C and SIGTERM save the state before leaving."""

@@ -239,7 +239,7 @@ def test_settings_describe_themselves():
     assert rules["optimiser"].text == "How to search." and list(rules["optimiser"].choices) == ["ars", "cem"]
     assert [name for name, rule in rules.items() if rule.amendable] == ["mass"]
     assert [name for name, rule in rules.items() if rule.live] == ["width"]
-    assert rules["step"].allowed == "a number at most 1.0 and below 2.0"
+    assert rules["step"].allowed == "a number of at most 1.0 and below 2.0"
     assert rules["elites"].allowed == "an integer of at least 1"
     assert rules["flag"].allowed == "true or false or none"
 
