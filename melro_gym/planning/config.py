@@ -75,8 +75,9 @@ class PlanConfig(eqx.Module):
         risks = _kinds("risk", AbstractRisk, risk, settings)
         own = {item.name: item.default for item in dataclasses.fields(PlanConfig) if "setting" in item.metadata}
         check_names(settings, [*own, *searches.settings(), *risks.settings()])
+        rules = settings_of(PlanConfig)
         for name, default in own.items():
-            setattr(self, name, settings.get(name, default))
+            setattr(self, name, rules[name].read(settings.get(name, default)))
         self.search = searches.build(settings) if search is None else searches.replace(search, settings)
         self.risk = risks.build(settings) if risk is None else risks.replace(risk, settings)
 

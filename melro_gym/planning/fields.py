@@ -8,22 +8,23 @@ from typing import Any
 import jax.numpy as jnp
 
 from melro_gym.settings import setting, settings_of
+from melro_gym.values import plain_scalar
 
 
 def count(default: int, *, low: int = 0) -> Any:
     """A static integer of at least `low`."""
-    return setting(default, low=float(low), static=True, converter=_as_given)
+    return setting(default, low=low, static=True, converter=plain_scalar)
 
 
 def flag(default: bool) -> Any:
     """A static choice of true or false."""
-    return setting(default, static=True, converter=_as_given)
+    return setting(default, static=True, converter=plain_scalar)
 
 
 def number(default: float, *, low: float | None = 0.0, above: float | None = None, high: float | None = None) -> Any:
     """A finite number, kept as a float32 array; may change while a controller runs."""
     low = None if above is not None else low
-    return setting(default, low=low, above=above, high=high, live=True, converter=_as_given)
+    return setting(default, low=low, above=above, high=high, live=True, converter=plain_scalar)
 
 
 def read_parameters(module: Any) -> None:
@@ -40,7 +41,3 @@ def read_parameters(module: Any) -> None:
         if isinstance(value, float) and not item.metadata.get("static"):
             value = jnp.asarray(value, jnp.float32)
         object.__setattr__(module, item.name, value)
-
-
-def _as_given(value: Any) -> Any:
-    return value
