@@ -90,6 +90,16 @@ def test_envs_lists_ids_with_their_ranges(capsys, tmp_path):
     assert any(row["env_id"] == "WalkerWalk-ThighLength-v0" for row in json.loads(path.read_text()))
 
 
+def test_a_reader_that_has_seen_enough_is_no_mistake():
+    command = [sys.executable, "-m", "melro_gym.cli", "envs"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline().startswith(b"id ")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
 def test_evaluate_writes_returns_and_differences(agent_file, tmp_path):
     path, figure = tmp_path / "numbers.json", tmp_path / "figure.png"
     arguments = ["evaluate", "--env", "probe/Chase-v0", "--agent", agent_file, "--episodes", "3"]

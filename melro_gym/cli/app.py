@@ -43,13 +43,27 @@ def main(argv: list[str] | None = None) -> int:
     _choose_renderer()
     try:
         verb.run()
+        sys.stdout.flush()
     except (ValueError, FloatingPointError, ImportError, OSError, gym.error.Error) as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return 0
         print(f"melro-gym: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("melro-gym: stopped.", file=sys.stderr)
         return 130
     return 0
+
+
+def _nobody_reads() -> bool:
+    """Whether the pipe behind the output is closed, as by `melro-gym envs | head`; then nothing more is written."""
+    try:
+        print(flush=True)  # writes a byte, without which nobody would be missed
+    except BrokenPipeError:
+        # what is still in the buffer would fail once more when the interpreter ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _choose_renderer() -> None:
