@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
+from jaxtyping import Array
 
 from melro_gym.models import Agent, AgentConfig
 
@@ -57,3 +58,32 @@ def linear_agent(size: int = 2) -> Agent:
     """An untrained policy in a linear-quadratic world without a critic."""
     agent = tiny_agent(obs_size=size, action_size=size)
     return eqx.tree_at(lambda tree: (tree.world_model, tree.critic), agent, (LinearModel(), ZeroCritic()))
+
+
+class Hill(eqx.Module):
+    """A world that stands still and pays `-(a - top)^2` for the mean `a` of the first action entry.
+
+    From `edge` on it pays `beyond`, which may be no number.
+    """
+
+    top: Array
+    edge: Array = eqx.field(default_factory=lambda: jnp.array(2.0))
+    beyond: Array = eqx.field(default_factory=lambda: jnp.array(jnp.nan))
+
+    def step(self, state, control):
+        del control
+        return state
+
+    def continuation(self, state, control):
+        del state, control
+        return jnp.ones(())
+
+    def reward(self, state, control, following=None):
+        del state, following
+        return jnp.where(control[0] < self.edge, -jnp.square(control[0] - self.top), self.beyond)
+
+
+def hill_agent(hill: Hill) -> Agent:
+    """An untrained policy, whose mean action is near 0, on a hill; one observation and one action entry."""
+    agent = tiny_agent("distribution", obs_size=1, action_size=1)
+    return eqx.tree_at(lambda tree: (tree.world_model, tree.critic), agent, (hill, ZeroCritic()))

@@ -31,7 +31,7 @@ class CandidateScores(NamedTuple):
     """The search's outcome; NaN before its first step."""
     shifted: Float[Array, ""] | None
     """The last decision's plan, one step on; None without one."""
-    candidates: Float[Array, "D C"]
+    candidates: Float[Array, "steps C"]
     """What the search tried, step by step; NaN in steps not done."""
 
 
@@ -121,7 +121,7 @@ def conclude(
 
 def _search(
     agent: Agent, decision: Decision, config: PlanConfig
-) -> tuple[Float[Array, "L D"], Float[Array, "D C"] | None]:
+) -> tuple[Float[Array, "L D"], Float[Array, "steps C"] | None]:
     """Where all optimisation steps lead, and the scores of what they tried where those are kept."""
     step = search_step(agent, decision, config)
 
