@@ -6,12 +6,9 @@ a row to `rows_walking` or `rows_classic` adds its ids, its tests and its docume
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-from typing import Any
-
 from melro_gym.envs import rows_classic, rows_walking
 from melro_gym.envs.schema import Edit, Joint, Perturbation, Task, UncertaintySet
+from melro_gym.values import check_choice
 
 __all__ = [
     "DISABLED_JOINT",
@@ -52,16 +49,6 @@ SCHEDULERS = (
     "uniform",
     "saw_wave",
 )
-
-
-def check_choice(name: str, given: Any, choices: Iterable[Any]) -> None:
-    """Raise a `ValueError` that names the choices (and the closest one) unless `given` is one of them."""
-    allowed = tuple(choices)
-    if any(given is choice or (type(given) is type(choice) and given == choice) for choice in allowed):
-        return
-    close = difflib.get_close_matches(str(given), [str(choice) for choice in allowed], n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"Unknown `{name}` {given!r}.{hint} Choices: {', '.join(map(str, allowed))}.")
 
 
 def find_task(name: str) -> Task:

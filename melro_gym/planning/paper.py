@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
+
+from melro_gym.values import did_you_mean
 
 TABLE_2: dict[str, tuple[str, tuple[Any, ...]]] = {
     "entropy_weight": ("entropy_weight", (0.0, 0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0)),
@@ -40,9 +41,8 @@ def paper_settings(**table_2: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {"rollouts": 1, "kl_weight": 0.0, "guard": False, "deterministic": False}
     for name, value in table_2.items():
         if name not in TABLE_2:
-            close = difflib.get_close_matches(name, TABLE_2, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"It has: {', '.join(TABLE_2)}."
-            raise ValueError(f"Table 2 has no {name!r}. {hint}")
+            hint = did_you_mean(name, TABLE_2, count=1) or f" It has: {', '.join(TABLE_2)}."
+            raise ValueError(f"Table 2 has no {name!r}.{hint}")
         if name == "optimizer" and value not in _OPTIMISERS:
             raise ValueError(f"Table 2's `optimizer` is 'Adam'; got {value!r}. `PlanConfig(optimiser=...)` has others.")
         settings[TABLE_2[name][0]] = _OPTIMISERS[value] if name == "optimizer" else value
