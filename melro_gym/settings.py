@@ -153,6 +153,8 @@ def replace(instance: _T, **values: Any) -> _T:
         UnknownSettingError: an unknown name; the message says the nearest ones.
         ValueError: a value that is not allowed.
     """
+    if not values:
+        return instance
     check_names(values, settings_of(type(instance)))
     own: dict[str, Any] = {}
     for name, part in _parts(type(instance)).items():

@@ -73,11 +73,13 @@ class PlanConfig(eqx.Module):
     def __init__(self, *, search: AbstractSearch | None = None, risk: AbstractRisk | None = None, **settings: Any):
         searches = _kinds("search", AbstractSearch, search, settings)
         risks = _kinds("risk", AbstractRisk, risk, settings)
-        own = {item.name: item.default for item in dataclasses.fields(PlanConfig) if "setting" in item.metadata}
-        check_names(settings, [*own, *searches.settings(), *risks.settings()])
+        own = [item for item in dataclasses.fields(PlanConfig) if "setting" in item.metadata]
+        check_names(settings, [*(item.name for item in own), *searches.settings(), *risks.settings()])
         rules = settings_of(PlanConfig)
-        for name, default in own.items():
-            setattr(self, name, rules[name].read(settings.get(name, default)))
+        for item in own:
+            value = settings.get(item.name, item.default)
+            # what is compiled must be no array when equinox looks at it, which it does before `__check_init__`
+            setattr(self, item.name, rules[item.name].read(value) if item.metadata.get("static") else value)
         self.search = searches.build(settings) if search is None else searches.replace(search, settings)
         self.risk = risks.build(settings) if risk is None else risks.replace(risk, settings)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from melro_gym.settings import setting, settings_of
@@ -35,9 +36,10 @@ def read_parameters(module: Any) -> None:
     """
     rules = settings_of(type(module))
     for item in dataclasses.fields(module):
-        value = getattr(module, item.name)
+        value = given = getattr(module, item.name)
         if "setting" in item.metadata:
             value = rules[item.name].read(value)
         if isinstance(value, float) and not item.metadata.get("static"):
-            value = jnp.asarray(value, jnp.float32)
+            ready = isinstance(given, jax.Array) and given.dtype == jnp.float32
+            value = given if ready else jnp.asarray(value, jnp.float32)
         object.__setattr__(module, item.name, value)
