@@ -19,6 +19,7 @@ myst_heading_anchors = 3
 default_role = "code"  # single backticks in docstrings
 autodoc_typehints = "signature"
 autodoc_member_order = "groupwise"
+autodoc_preserve_defaults = True
 html_math_renderer = "mathml"
 
 

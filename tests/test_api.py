@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import melro_gym
+from melro_gym.cli.app import VERBS
 
 DOCS = Path(__file__).parent.parent / "docs"
 MODULES = [name for name in melro_gym.__all__ if isinstance(getattr(melro_gym, name), types.ModuleType)]
@@ -70,3 +71,9 @@ def test_a_public_name_is_documented(module, name):
 @pytest.mark.parametrize("name", melro_gym.__all__)
 def test_the_first_page_of_the_interface_names_every_export(name):
     assert f"`{name}`" in (DOCS / "api" / "index.md").read_text(encoding="utf-8")
+
+
+def test_the_page_of_the_command_line_has_every_verb():
+    page = (DOCS / "api" / "command_line.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\.\. autoclass:: (\S+)$", page, flags=re.MULTILINE)
+    assert shown == [f"{verb.__module__}.{verb.__name__}" for verb in VERBS]
