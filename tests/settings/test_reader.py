@@ -32,6 +32,10 @@ class Tensor:
     def item(self):
         return self._number
 
+    # it names a test, and two processes must give a test the same name
+    def __repr__(self):
+        return f"tensor({self._number}, {self.dtype})"
+
 
 @dataclasses.dataclass(frozen=True)
 class Cem:
