@@ -17,10 +17,11 @@ from benchmarks.products import fit, products, wait
 from melro_gym.envs.boxes import make_envs
 from melro_gym.models import Agent, WorldModel
 from melro_gym.training import TrainConfig, make_config
+from melro_gym.training.agents import blank_agent, env_facts
+from melro_gym.training.algorithms.melro import Melro
+from melro_gym.training.algorithms.melro.updates import Shares, behaviour_round, model_round
 from melro_gym.training.collect import Collector
-from melro_gym.training.run import blank_agent, empty_replay, env_facts
-from melro_gym.training.trainer import sample_starts, sample_windows
-from melro_gym.training.updates import Shares, behaviour_round, init_learner, model_round
+from melro_gym.training.run import empty_replay
 
 ROUNDS = 5
 
@@ -77,34 +78,34 @@ def model_products(model: WorldModel, states: jax.Array, controls: jax.Array, st
 def main() -> None:
     """Print the table."""
     config: TrainConfig = make_config("cpu")
+    algorithm, collection, settings = Melro(config), config.collection, config.algorithm
     facts = env_facts(config)
     agent = blank_agent(config, facts)
     rng = np.random.default_rng(0)
-    envs = make_envs(config.env, config.env_kwargs, 1, "sync")
+    envs = make_envs(config.run.env, config.run.env_kwargs, 1, "sync")
     replay = empty_replay(config, facts)
     collector = Collector(envs, replay, 0)
-    collector.collect(config.initial_decisions, None, rng)
-    learner = init_learner(agent, config)
+    collector.collect(collection.initial_decisions, None, rng)
+    learner = algorithm.init(agent)
     products_agent = blank_agent(config, facts)
     phases = ("collecting", "model updates", "policy/critic updates", "model products", "policy/critic products")
     times: dict[str, list[float]] = {name: [] for name in phases}
     for index in range(ROUNDS + 1):
         key, shares = jr.key(index), Shares(jnp.ones(()), jnp.ones(()))
         marks = [time.perf_counter()]
-        collector.collect(config.collect_decisions, learner.agent, rng)
+        collector.collect(collection.collect_decisions, learner.agent, rng)
         marks.append(time.perf_counter())
-        window = sample_windows(config, learner.agent, replay, rng)
-        learner, metrics = model_round((config, window, key, shares.learning_rate), learner)
+        window, starts = algorithm.needs(learner, replay, rng)
+        learner, metrics = model_round((algorithm.task, window, key, shares.learning_rate), learner)
         wait(metrics)
         marks.append(time.perf_counter())
-        starts = sample_starts(config, replay, rng)
-        learner, metrics = behaviour_round((config, starts, key, shares), learner)
+        learner, metrics = behaviour_round((algorithm.task, starts, key, shares), learner)
         wait(metrics)
         marks.append(time.perf_counter())
         first = window.states[:, :, 0], window.controls[:, :, 0]
-        wait(model_products(products_agent.world_model, *first, config.model_window))
+        wait(model_products(products_agent.world_model, *first, settings.model_window))
         marks.append(time.perf_counter())
-        wait(behaviour_products(products_agent, starts, config.imagined_steps))
+        wait(behaviour_products(products_agent, starts, settings.imagined_steps))
         marks.append(time.perf_counter())
         if index:
             for name, before, after in zip(times, marks, marks[1:], strict=False):
@@ -112,11 +113,10 @@ def main() -> None:
     envs.close()
     median = {name: sorted(values)[len(values) // 2] for name, values in times.items()}
     total = sum(median[name] for name in phases[:3])
-    steps = config.collect_decisions * facts.action_repeat
-    counts = (steps, config.model_updates, config.behaviour_updates)
-    print(
-        f"One round of the cpu preset on {config.env}: {total:.2f} s, {steps / total:.0f} environment steps per second"
-    )
+    steps = collection.collect_decisions * facts.action_repeat
+    counts = (steps, settings.model_updates, settings.behaviour_updates)
+    rate = f"{total:.2f} s, {steps / total:.0f} environment steps per second"
+    print(f"One round of the cpu preset on {config.run.env}: {rate}")
     for name, count, unit in zip(phases, counts, ("environment steps", "updates", "updates"), strict=False):
         share, rate = median[name] / total, count / median[name]
         each = 1e3 * median[name] / count

@@ -11,7 +11,7 @@ from melro_gym.cli.parsing import Pairs, parse_object, parse_settings
 
 @dataclass(frozen=True)
 class Train:
-    """Train world model, base policy and critic (Algorithm 1). Ctrl-C saves; --resume goes on."""
+    """Train an agent: world model, base policy and critic (Algorithm 1). Ctrl-C saves; --resume goes on."""
 
     out: Path
     """Folder of the run."""
@@ -19,6 +19,8 @@ class Train:
     """Gymnasium id."""
     preset: str = "cpu"
     """Named settings: cpu, cpu-franka, harden, paper-maze, paper-simulation or paper-franka; see melro-gym settings."""
+    algorithm: str | None = None
+    """How to train; by default as the preset says, which is melro. package.module:NAME imports the module first."""
     seed: int = 0
     """Seeds networks, environment and sampling."""
     num_envs: int = 1
@@ -46,8 +48,9 @@ class Train:
 
         kwargs = parse_object(self.env_kwargs, "--env-kwargs")
         options = {"env": self.env, "env_kwargs": kwargs, "seed": self.seed, "num_envs": self.num_envs}
+        options |= {} if self.algorithm is None else {"algorithm": self.algorithm}
         config = make_config(self.preset, **{**options, **parse_settings(self.set)})
-        what = f"{config.env} for {config.total_env_steps} environment steps"
+        what = f"{config.run.env} for {config.run.total_env_steps} environment steps"
         console.print(f"Training on {what}, to {self.out}.", soft_wrap=True)
         with StopOnSignal() as stop, make_progress() as progress:
             train(

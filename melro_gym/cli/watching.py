@@ -16,13 +16,12 @@ class Display(Callback):
 
     def __init__(self, progress: Progress, config: TrainConfig):
         self._progress = progress
-        self._task = progress.add_task("collecting first data", total=config.total_env_steps)
+        self._task = progress.add_task("collecting first data", total=config.run.total_env_steps)
 
     def on_round(self, numbers: dict[str, Any]) -> None:
         text = (
             f"return {three_digits(numbers['train/return'])}  "
-            f"error {numbers['model/one_step_error']:.2f}  "
-            f"entropy {numbers['policy/entropy']:.1f}  "
+            f"{_known(numbers, {'model/one_step_error': 'error {:.2f}  ', 'policy/entropy': 'entropy {:.1f}  '})}"
             f"clipped {numbers['train/clipped']:.0%}  "
             f"{numbers['updates_per_second']:.0f} updates/s  "
             f"{numbers['minutes_left']:.0f} min left"
@@ -36,7 +35,12 @@ class Display(Callback):
         self._progress.console.print(
             f"{numbers['env_steps']:>8} steps {numbers['minutes']:6.1f} min   "
             f"return, means {means:>6}   samples {samples:>6}   {changed}"
-            f"model error {numbers['model/one_step_error']:.3f}   std {numbers['policy/std']:.2f}   "
+            f"{_known(numbers, {'model/one_step_error': 'model error {:.3f}   ', 'policy/std': 'std {:.2f}   '})}"
             f"{numbers['minutes_left']:.0f} min left",
             soft_wrap=True,
         )
+
+
+def _known(numbers: dict[str, Any], forms: dict[str, str]) -> str:
+    """Those of an algorithm's numbers that it has, each in its form."""
+    return "".join(form.format(numbers[name]) for name, form in forms.items() if name in numbers)

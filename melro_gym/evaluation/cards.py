@@ -5,7 +5,6 @@ Run `python -m melro_gym.evaluation.cards --source RUN/best.safetensors --target
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shlex
 from pathlib import Path
@@ -77,11 +76,11 @@ def train_command(name: str, record: dict[str, Any], preset: str) -> str:
 
     Settings that the agent's metadata lack are newer than it and have the values with which nothing changes.
     """
-    known = {field.name for field in dataclasses.fields(TrainConfig)}
-    training = TrainConfig().to_json() | {key: value for key, value in record["training"].items() if key in known}
+    fresh = TrainConfig(algorithm=record["training"].get("algorithm", "melro")).to_json()
+    training = fresh | {key: value for key, value in record["training"].items() if key in fresh}
     base = make_config(preset, env=training["env"]).to_json()
     own = ("env", "env_kwargs", "seed", "num_envs", "terminates")
-    changed = {key: value for key, value in training.items() if key not in own and base[key] != value}
+    changed = {key: value for key, value in training.items() if key not in own and base.get(key) != value}
     parts = ["melro-gym", "train", "--env", training["env"], "--preset", preset, "--seed", str(training["seed"])]
     if training["env_kwargs"]:
         parts += ["--env-kwargs", json.dumps(training["env_kwargs"])]

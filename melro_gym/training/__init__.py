@@ -1,8 +1,11 @@
-"""Off-line training (Algorithm 1): losses, replay, imagination, presets and the trainer."""
+"""Off-line training: a loop around algorithms, of which MELRO (Algorithm 1) is one; replay, presets."""
 
+from melro_gym.training.algorithms import AbstractAlgorithm as AbstractAlgorithm
 from melro_gym.training.callbacks import Callback as Callback
 from melro_gym.training.config import TrainConfig as TrainConfig
 from melro_gym.training.ensemble import add_ensemble as add_ensemble
+from melro_gym.training.loop import train as train
 from melro_gym.training.presets import PRESETS as PRESETS
 from melro_gym.training.presets import make_config as make_config
-from melro_gym.training.trainer import train as train
+from melro_gym.training.registry import ALGORITHMS as ALGORITHMS
+from melro_gym.training.registry import register_algorithm as register_algorithm

@@ -15,11 +15,12 @@ import numpy as np
 
 from melro_gym.checkpoint import load_agent, read_arrays
 from melro_gym.models import Agent
+from melro_gym.training.algorithms.melro.algorithm import Melro, sample_windows
+from melro_gym.training.algorithms.melro.config import MelroConfig
+from melro_gym.training.algorithms.melro.updates import init_learner, model_round
 from melro_gym.training.config import TrainConfig
 from melro_gym.training.replay import Replay, Transition
 from melro_gym.training.run import STATE_FILE
-from melro_gym.training.trainer import sample_windows
-from melro_gym.training.updates import init_learner, model_round
 
 
 def add_ensemble(
@@ -45,7 +46,7 @@ def add_ensemble(
         report: called with a dict of numbers after each round of updates.
 
     Raises:
-        ValueError: `size` or `updates` is too small.
+        ValueError: `size` or `updates` is too small, or another algorithm than MELRO trained the run.
         CheckpointError: the folder's files are missing or damaged.
         FloatingPointError: training diverged.
     """
@@ -55,12 +56,13 @@ def add_ensemble(
     replay, config = _stored(Path(folder) / STATE_FILE)
     blank = Agent(replace(original.config, ensemble_size=size - 1), key=jr.fold_in(jr.key(seed), 1))
     normaliser = jax.tree.map(jnp.copy, original.normaliser)  # the rounds donate theirs
-    learner = init_learner(eqx.tree_at(lambda tree: tree.normaliser, blank, normaliser), config)
+    task, settings = Melro(config).task, config.algorithm
+    learner = init_learner(eqx.tree_at(lambda tree: tree.normaliser, blank, normaliser), settings, config.run.seed)
     rng = np.random.default_rng((seed, 6))
-    for done in range(0, updates, config.model_updates):
-        windows = sample_windows(config, learner.agent, replay, rng)
-        learner, metrics = model_round((config, windows, jr.fold_in(jr.key(seed), 2 + done), jnp.ones(())), learner)
-        numbers = {"updates": float(done + config.model_updates)}
+    for done in range(0, updates, settings.model_updates):
+        windows = sample_windows(settings, learner.agent, replay, rng)
+        learner, metrics = model_round((task, windows, jr.fold_in(jr.key(seed), 2 + done), jnp.ones(())), learner)
+        numbers = {"updates": float(done + settings.model_updates)}
         numbers |= {name: float(value) for name, value in metrics.items()}
         if not all(np.isfinite(list(numbers.values()))):
             raise FloatingPointError("Training the further models diverged: a loss is not finite.")
@@ -74,7 +76,9 @@ def _stored(path: Path) -> tuple[Replay, TrainConfig]:
     """Replay buffer and settings of a run's state, whatever its version."""
     arrays, metadata = read_arrays(path)
     config = TrainConfig(**metadata["config"])
+    if not isinstance(config.algorithm, MelroConfig):
+        raise ValueError(f"{path.parent} was not trained by 'melro': there are no settings for world models' updates.")
     rows = Transition(*(arrays[f"replay.{name}"] for name in Transition._fields))
-    replay = Replay(rows.obs.shape[1], rows.action.shape[1], len(rows.obs), config.num_envs)
+    replay = Replay(rows.obs.shape[1], rows.action.shape[1], len(rows.obs), config.collection.num_envs)
     replay.restore(rows)
     return replay, config

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from melro_gym.settings import build, check_names, settings_of
 from melro_gym.training.config import TrainConfig
 from melro_gym.values import check_choice
 
@@ -154,11 +153,12 @@ Table 1's critic_weight is the reciprocal of `return_weight` and its emission_sc
 
 
 def make_config(preset: str = "cpu", **overrides: Any) -> TrainConfig:
-    """Settings of a preset with some of them replaced, by values of any source.
+    """Settings of a preset with some of them replaced; of the preset, those that the algorithm has.
 
     Raises:
-        ValueError: unknown preset or setting (the message names the nearest ones), or a value that is not allowed.
+        ValueError: unknown preset or setting; the message names the nearest ones.
     """
     check_choice("preset", preset, PRESETS)
-    check_names(overrides, settings_of(TrainConfig), "training setting")
-    return build(TrainConfig, {**PRESETS[preset], **overrides})
+    values = PRESETS[preset]
+    known = TrainConfig(algorithm=overrides.get("algorithm", values.get("algorithm", "melro"))).to_json()
+    return TrainConfig(**{name: value for name, value in values.items() if name in known} | overrides)

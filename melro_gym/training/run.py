@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
-import jax.random as jr
+import jax.numpy as jnp
+import numpy as np
 from gymnasium.vector import VectorEnv
 
 from melro_gym.adaptation import make_change
-from melro_gym.checkpoint import (
-    CheckpointError,
-    flatten_arrays,
-    package_versions,
-    read_arrays,
-    restore_arrays,
-    write_arrays,
-)
-from melro_gym.envs.boxes import make_env, wrapper_names
-from melro_gym.models import Agent, AgentConfig
-from melro_gym.models.context import widened
-from melro_gym.settings import settings_of
+from melro_gym.checkpoint import CheckpointError, read_arrays, write_arrays
+from melro_gym.settings import replace, settings_of
+from melro_gym.training.agents import EnvFacts, blank_agent
+from melro_gym.training.algorithms.base import AbstractAlgorithm
 from melro_gym.training.collect import Collector
 from melro_gym.training.config import TrainConfig
+from melro_gym.training.registry import ALGORITHMS
 from melro_gym.training.replay import Replay, Transition
-from melro_gym.training.updates import LearnerState, init_learner
 
 STATE_FILE = "state.safetensors"
 _STATE_FORMAT = "melro_gym training state 3"
-
-
-class EnvFacts(NamedTuple):
-    """What training needs to know of its environment."""
-
-    obs_size: int
-    action_size: int
-    action_repeat: int
-    """Environment steps that one decision counts for."""
-    record: dict[str, Any]
-    """What ties an agent to it, as JSON values."""
 
 
 class Run(NamedTuple):
@@ -54,7 +33,9 @@ class Run(NamedTuple):
     facts: EnvFacts
     replay: Replay
     collector: Collector
-    learner: LearnerState
+    algorithm: AbstractAlgorithm[Any]
+    learner: Any
+    """The algorithm's state."""
     rounds: int
     minutes: float
     """Time spent in training so far, over all interruptions."""
@@ -62,140 +43,37 @@ class Run(NamedTuple):
     """Where settings changed: `env_steps`, and in `before` the values until then."""
 
 
-def env_facts(config: TrainConfig) -> EnvFacts:
-    """Facts of the configured environment, which is made and closed.
-
-    Raises:
-        ValueError: an environment that cannot be trained on.
-    """
-    env = make_env(config.env, config.env_kwargs)
-    try:
-        assert env.observation_space.shape and env.action_space.shape  # by `make_env`
-        inner = env.unwrapped
-        repeat = int(getattr(inner, "action_repeat", 1))
-        record = {
-            "env": config.env,
-            "env_kwargs": config.env_kwargs,
-            "wrappers": wrapper_names(env),
-            "observation_keys": list(getattr(inner, "observation_keys", ())),
-            "action_repeat": repeat,
-            "control_period": getattr(inner, "control_period", None),
-        }
-        return EnvFacts(env.observation_space.shape[0], env.action_space.shape[0], repeat, record)
-    finally:
-        env.close()
-
-
-def find_device(name: str | None) -> Any:
-    """The device of a name such as `cpu`, `gpu` or `gpu:1`; None leaves the choice to JAX.
-
-    Raises:
-        ValueError: there is no such device; the message lists those that there are.
-    """
-    if name is None:
-        return None
-    platform, _, index = name.partition(":")
-    try:
-        return jax.devices(platform)[int(index or 0)]
-    except (RuntimeError, IndexError, ValueError):
-        there = ", ".join(f"{device.platform}:{device.id}" for device in jax.devices())
-        raise ValueError(
-            f"There is no device {name!r}; JAX has {there}. For an NVIDIA GPU, pip install 'jax[cuda12]'."
-        ) from None
-
-
-def blank_agent(config: TrainConfig, facts: EnvFacts, amendments: tuple[dict[str, Any], ...] = ()) -> Agent:
-    """Untrained networks for the environment, with the metadata that ties an agent to it."""
-    agent_config = AgentConfig(
-        obs_size=facts.obs_size,
-        action_size=facts.action_size,
-        model_input=config.model_input,
-        model_width=config.model_width,
-        model_depth=config.model_depth,
-        model_activation=config.model_activation,
-        model_gate=config.model_gate,
-        reward_width=config.reward_width,
-        policy_width=config.policy_width,
-        policy_depth=config.policy_depth,
-        critic_width=config.critic_width,
-        critic_depth=config.critic_depth,
-        critic_activation=config.critic_activation,
-        critic_scale=config.reward_scale / (1.0 - config.discount),
-        reward_input=config.reward_input,
-        reward_scale=config.reward_scale,
-        min_std=config.min_std,
-        max_std=config.max_std,
-        terminates=bool(config.terminates),
-        ensemble_size=config.ensemble_size,
-        imagine=config.imagine,
-        context_size=make_change(config.imagine, facts.action_size).size if config.imagine else 0,
-    )
-    record = {
-        **facts.record,
-        "discount": config.discount,
-        "training": config.to_json(),
-        "versions": package_versions(),
-        **({"amendments": list(amendments)} if amendments else {}),
-    }
-    return Agent(agent_config, record=record, key=jr.key(config.seed))
-
-
-def adopt(blank: Agent, former: Agent, name: str) -> Agent:
-    """The networks and normaliser of `former` with the metadata of `blank`.
-
-    Where only `blank` is told of changes, policy and critic get the inputs for them, with weights of zero.
-
-    Raises:
-        ValueError: their sizes or forms differ; the message names them.
-    """
-    if blank.config.context_size and not former.config.context_size:
-        former = with_context_inputs(former, blank)
-    wanted, there = blank.config.to_json(), former.config.to_json()
-    differ = [f"{field} {there[field]} (wanted: {wanted[field]})" for field in wanted if wanted[field] != there[field]]
-    if differ:
-        raise ValueError(f"Training cannot start from the agent {name!r}; it has {', '.join(differ)}.")
-    return jax.tree.unflatten(jax.tree.structure(blank), jax.tree.leaves(former))
-
-
-def with_context_inputs(former: Agent, blank: Agent) -> Agent:
-    """`former` with the context that `blank` has, which does not yet make a difference.
-
-    Raises:
-        ValueError: their hidden layers differ.
-    """
-    told = replace(former.config, imagine=blank.config.imagine, context_size=blank.config.context_size)
-    agent, place = Agent(told, record=former.metadata, key=jr.key(0)), former.config.obs_size
-    pick = lambda tree: (tree.normaliser, tree.world_model, tree.others)
-    agent = eqx.tree_at(pick, agent, pick(former), is_leaf=lambda leaf: leaf is None)
-    nets = lambda tree: (tree.policy.policy.net, tree.critic.critic.net)
-    pairs = zip((former.policy.net, former.critic.net), nets(agent), strict=True)
-    return eqx.tree_at(nets, agent, tuple(widened(net, wide, place) for net, wide in pairs))
+def make_algorithm(config: TrainConfig) -> AbstractAlgorithm[Any]:
+    """The algorithm that the settings name."""
+    return ALGORITHMS[config.to_json()["algorithm"]](config)
 
 
 def empty_replay(config: TrainConfig, facts: EnvFacts) -> Replay:
     """A buffer for every decision of the run."""
-    rounds = -(-config.total_env_steps // (round_decisions(config) * facts.action_repeat))
-    capacity = config.initial_decisions + config.num_envs + rounds * round_decisions(config)
-    return Replay(facts.obs_size, facts.action_size, capacity, config.num_envs)
+    rounds = -(-config.run.total_env_steps // (round_decisions(config) * facts.action_repeat))
+    num_envs = config.collection.num_envs
+    capacity = config.collection.initial_decisions + num_envs + rounds * round_decisions(config)
+    return Replay(facts.obs_size, facts.action_size, capacity, num_envs)
 
 
 def make_collector(config: TrainConfig, envs: VectorEnv[Any, Any, Any], replay: Replay) -> Collector:
     """What steps the environments as the settings say."""
+    collection = config.collection
     return Collector(
         envs,
         replay,
-        config.seed,
-        episode_decisions=config.episode_decisions,
-        random_share=config.random_share,
-        random_hold=config.random_hold,
-        quiet_envs=config.quiet_envs,
-        change=make_change(config.imagine, replay.rows.action.shape[1]) if config.imagine else None,
+        config.run.seed,
+        episode_decisions=collection.episode_decisions,
+        random_share=collection.random_share,
+        random_hold=collection.random_hold,
+        quiet_envs=collection.quiet_envs,
+        change=make_change(collection.imagine, replay.rows.action.shape[1]) if collection.imagine else None,
     )
 
 
 def round_decisions(config: TrainConfig) -> int:
     """Decisions collected per round over all environments: `collect_decisions`, rounded up to whole steps of all."""
-    return -(-config.collect_decisions // config.num_envs) * config.num_envs
+    return -(-config.collection.collect_decisions // config.collection.num_envs) * config.collection.num_envs
 
 
 def env_steps(run: Run) -> int:
@@ -237,7 +115,7 @@ def explain_full_disk(folder: Path) -> Iterator[None]:
 
 def save_run(run: Run, folder: Path) -> None:
     """Write everything that `restore_run` needs, atomically."""
-    arrays = {f"learner{path}": leaf for path, leaf in flatten_arrays(run.learner).items()}
+    arrays = {f"learner{path}": leaf for path, leaf in state_arrays(run.learner).items()}
     arrays |= {f"replay.{name}": column for name, column in run.replay.rows._asdict().items()}
     metadata = {
         "format": _STATE_FORMAT,
@@ -249,6 +127,38 @@ def save_run(run: Run, folder: Path) -> None:
         "amendments": list(run.amendments),
     }
     write_arrays(folder / STATE_FILE, arrays, metadata)
+
+
+def state_arrays(state: Any) -> dict[str, np.ndarray]:
+    """Arrays and numbers of an algorithm's state by their path, such as `.agent.policy.net.hidden[0].weight`."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(state)
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves if isinstance(leaf, _SAVED)}
+
+
+_SAVED = (jax.Array, np.ndarray, np.generic, bool, int, float)
+
+
+def with_arrays(state: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """`state` with the values that `state_arrays` took; each stays what it is: of JAX, of NumPy, or Python's.
+
+    Raises:
+        CheckpointError: a value is missing, superfluous, or of another shape or dtype.
+    """
+    expected = state_arrays(state)
+    for path in sorted(expected.keys() ^ arrays.keys()):
+        raise CheckpointError(f"The run's state is not that of its algorithm; first difference: {path}.")
+    for path, leaf in expected.items():
+        if (arrays[path].shape, arrays[path].dtype) != (leaf.shape, leaf.dtype):
+            found, wanted = (f"{array.dtype}{array.shape}" for array in (arrays[path], leaf))
+            raise CheckpointError(f"{path} of the run's state should be {wanted}, but is {found}.")
+
+    def restored(path: Any, leaf: Any) -> Any:
+        if not isinstance(leaf, _SAVED):
+            return leaf
+        array = arrays[jax.tree_util.keystr(path)]
+        return jnp.asarray(array) if isinstance(leaf, jax.Array) else type(leaf)(array) if array.ndim == 0 else array
+
+    return jax.tree_util.tree_map_with_path(restored, state)
 
 
 def restore_run(
@@ -263,31 +173,44 @@ def restore_run(
     arrays, metadata = read_arrays(folder / STATE_FILE)
     if metadata.get("format") != _STATE_FORMAT:
         raise CheckpointError(f"{folder / STATE_FILE} is not a training state of this version.")
-    if config.terminates is None:
-        config = dataclasses.replace(config, terminates=metadata["config"]["terminates"])
-    wanted = config.to_json()
-    former = TrainConfig().to_json() | metadata["config"]
-    differ = {name: former[name] for name in wanted if wanted[name] != former[name] and name != "vectorization"}
-    settings = [name for name in differ if name != "total_env_steps"]
-    rules = settings_of(TrainConfig)
-    refused = [name for name in settings if not (amend and rules[name].amendable)]
-    if refused:
-        can_amend = not amend and all(rules[name].amendable for name in settings)
-        advice = ", or amend the run (--amend)" if can_amend else ""
-        raise ValueError(
-            f"{folder} was started with other settings: {', '.join(refused)}. Use those, or another folder{advice}."
-        )
+    if config.networks.terminates is None:
+        config = replace(config, terminates=metadata["config"]["terminates"])
+    differ = _changed(config, metadata["config"], folder, amend)
     done = metadata["rounds"] * round_decisions(config) * facts.action_repeat
-    if done > config.total_env_steps + round_decisions(config) * facts.action_repeat:
-        raise ValueError(f"{folder} already has {done} steps, more than `total_env_steps={config.total_env_steps}`.")
+    total = config.run.total_env_steps
+    if done > total + round_decisions(config) * facts.action_repeat:
+        raise ValueError(f"{folder} already has {done} steps, more than `total_env_steps={total}`.")
     replay = empty_replay(config, facts)
     replay.restore(Transition(*(arrays[f"replay.{name}"] for name in Transition._fields)))
     amendments = tuple(metadata.get("amendments", ()))
     if differ:
         amendments += ({"env_steps": done, "before": differ},)
-    learner = init_learner(blank_agent(config, facts, amendments), config)
+    algorithm = make_algorithm(config)
     stored = {path.removeprefix("learner"): leaf for path, leaf in arrays.items() if path.startswith("learner")}
-    learner = restore_arrays(learner, stored)
+    learner = with_arrays(algorithm.init(blank_agent(config, facts, amendments)), stored)
     collector = make_collector(config, envs, replay)
     collector.resume(metadata["episodes"], metadata["last_return"])
-    return Run(config, facts, replay, collector, learner, metadata["rounds"], metadata["minutes"], amendments)
+    return Run(
+        config, facts, replay, collector, algorithm, learner, metadata["rounds"], metadata["minutes"], amendments
+    )
+
+
+def _changed(config: TrainConfig, former: dict[str, Any], folder: Path, amend: bool) -> dict[str, Any]:
+    """The former values of settings that differ from the run's; a former run lacks the settings that are newer.
+
+    Raises:
+        ValueError: some of them may not differ.
+    """
+    wanted = config.to_json()
+    former = TrainConfig(algorithm=former.get("algorithm", "melro")).to_json() | former
+    differ = {name: former.get(name) for name in wanted if wanted[name] != former.get(name)}
+    differ.pop("vectorization", None)
+    amendable = {name for name, rule in settings_of(TrainConfig).items() if rule.amendable}
+    settings = [name for name in differ if name != "total_env_steps"]
+    refused = [name for name in settings if not (amend and name in amendable)]
+    if refused:
+        advice = "" if amend or set(settings) - amendable else ", or amend the run (--amend)"
+        raise ValueError(
+            f"{folder} was started with other settings: {', '.join(refused)}. Use those, or another folder{advice}."
+        )
+    return differ

@@ -37,8 +37,8 @@ def trained(tmp_path):
         gym.register("probe/Arrives-v0", entry_point=lambda **kwargs: Arrives(**kwargs))
     config = make_config("cpu", env="probe/Arrives-v0", env_kwargs={"length": 6}, seed=4, entropy_weight=0.5)
     record = {
-        "env": config.env,
-        "env_kwargs": config.env_kwargs,
+        "env": config.run.env,
+        "env_kwargs": config.run.env_kwargs,
         "observation_keys": ["position"],
         "action_repeat": 1,
         "control_period": 0.1,

@@ -18,9 +18,10 @@ from melro_gym import load_agent, save_agent, train
 from melro_gym.checkpoint import CheckpointError, flatten_arrays, read_arrays
 from melro_gym.models import Agent, AgentConfig
 from melro_gym.training import Callback, TrainConfig, add_ensemble
-from melro_gym.training.losses import Behaviour
-from melro_gym.training.model_losses import Window
-from melro_gym.training.updates import Model, behaviour_gradient, init_learner, model_round
+from melro_gym.training.algorithms.melro import Melro
+from melro_gym.training.algorithms.melro.losses import Behaviour
+from melro_gym.training.algorithms.melro.model_losses import Window
+from melro_gym.training.algorithms.melro.updates import Model, behaviour_gradient, model_round
 
 probes.register()
 RUN = dataclasses.replace(probes.TINY_RUN, total_env_steps=40, ensemble_size=3)
@@ -48,23 +49,23 @@ def _member(tree, index):
 
 @pytest.mark.parametrize("inference", ["none", "rnn"])
 def test_members_trained_together_equal_each_trained_alone_on_its_windows(inference):
-    config = TrainConfig(inference=inference, ensemble_size=2, model_updates=3, model_batch=4, model_window=2)
+    melro = Melro(TrainConfig(inference=inference, ensemble_size=2, model_updates=3, model_batch=4, model_window=2))
     agent = Agent(AgentConfig(3, 2, ensemble_size=2, **SIZES), key=jr.key(0))
     shapes = {"states": (3,), "controls": (2,), "rewards": (), "next_states": (3,), "terminated": ()}
     rng = np.random.default_rng(0)
     draw = lambda shape: jnp.asarray(rng.normal(size=(2, 3, 4, 2, *shape)), jnp.float32)
     windows = Window(**{name: draw(shape) for name, shape in shapes.items()})
     key = jr.key(7)
-    learner = init_learner(_copy(agent), config)
+    learner = melro.init(_copy(agent))
     inferences = _copy(learner.inference)
-    together, _ = model_round((config, windows, key, jnp.ones(())), learner)
+    together, _ = model_round((melro.task, windows, key, jnp.ones(())), learner)
     for index in range(2):
         alone = agent.with_members(_member(agent.members, index))
-        start = init_learner(alone, config)
+        start = melro.init(alone)
         if inferences is not None:
             start = start._replace(inference=jax.tree.map(operator.itemgetter(index), inferences))
         own = jax.tree.map(operator.itemgetter(index), windows)
-        single, _ = model_round((config, own, jr.split(key, 2)[index], jnp.ones(())), _copy(start))
+        single, _ = model_round((melro.task, own, jr.split(key, 2)[index], jnp.ones(())), _copy(start))
         trained = Model(single.agent.world_model, single.inference)
         stacked = Model(together.agent.members, together.inference)
         _assert_same(trained, jax.tree.map(operator.itemgetter(index), stacked), rtol=2e-4, atol=2e-6)
@@ -76,8 +77,8 @@ def test_policy_and_critic_learn_from_an_equal_part_of_the_trajectories_in_every
     rng = np.random.default_rng(0)
     states = jnp.asarray(rng.normal(size=(4, 3)), jnp.float32)
     noise = jnp.asarray(rng.normal(size=(4, 3, 2)), jnp.float32)
-    learn = lambda agent, rows: behaviour_gradient(config, agent, jnp.ones(()))(
-        Behaviour(agent.policy, agent.critic), agent.critic, states[rows], noise[rows]
+    learn = lambda agent, rows: behaviour_gradient(Melro(config).task, agent, jnp.ones(()))(
+        Behaviour(agent.policy, agent.critic), agent.critic, states[rows], noise[rows], jr.key(0)
     )[0]
     first, second = (
         learn(agent.with_members(_member(agent.members, index)), rows)

@@ -14,9 +14,9 @@ from melro_gym.adaptation import ActuatorLoss
 from melro_gym.envs.boxes import make_envs
 from melro_gym.models.context import told
 from melro_gym.training import TrainConfig
+from melro_gym.training.agents import EnvFacts, adopt, blank_agent
 from melro_gym.training.collect import Collector
 from melro_gym.training.replay import Replay
-from melro_gym.training.run import EnvFacts, adopt, blank_agent
 
 probes.register()
 SHORT = {

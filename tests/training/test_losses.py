@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from toys import tiny_agent
 
-from melro_gym.training.losses import (
+from melro_gym.training.algorithms.melro.losses import (
     Behaviour,
     ReturnSettings,
     behaviour_loss,
     conservative_gradient,
     critic_loss,
 )
-from melro_gym.training.returns import lambda_returns
+from melro_gym.training.algorithms.melro.returns import lambda_returns
 
 REWARDS, ENTROPIES = np.array([1.0, 2.0], np.float32), np.array([0.5, -0.5], np.float32)
 VALUES = np.array([10.0, 20.0, 30.0], np.float32)

@@ -9,8 +9,8 @@ import pytest
 from toys import TINY, tiny_agent
 
 from melro_gym.models import Agent, AgentConfig, InferenceNetwork
-from melro_gym.training.losses import Behaviour, ReturnSettings, behaviour_loss
-from melro_gym.training.model_losses import (
+from melro_gym.training.algorithms.melro.losses import Behaviour, ReturnSettings, behaviour_loss
+from melro_gym.training.algorithms.melro.model_losses import (
     Variances,
     Window,
     continuation_loss,

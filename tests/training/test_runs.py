@@ -23,7 +23,8 @@ from toys import tiny_agent
 
 from melro_gym import MELROController, load_agent, train
 from melro_gym.checkpoint import read_arrays
-from melro_gym.training import Callback, TrainConfig, trainer
+from melro_gym.training import Callback, TrainConfig, loop
+from melro_gym.training.measure import evaluate_agent
 
 probes.register()
 varied.register()
@@ -208,7 +209,7 @@ def test_a_folder_that_cannot_be_made_is_refused_at_once(tmp_path):
 
 
 def test_nan_from_the_environment_leaves_the_last_save(tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "_SAVE_SECONDS", -1.0)  # save after every round
+    monkeypatch.setattr(loop, "_SAVE_SECONDS", -1.0)  # save after every round
     config = dataclasses.replace(
         SMALL, env="probe/Broken-v0", num_envs=1, initial_decisions=6, collect_decisions=3, eval_every=1000
     )
@@ -225,7 +226,7 @@ def test_nan_from_the_environment_leaves_the_last_save(tmp_path, monkeypatch):
 def test_nan_in_an_evaluation_is_an_error():
     config = TrainConfig(env="probe/Broken-v0", eval_episodes=2)
     with pytest.raises(ValueError, match="not finite in an evaluation"):
-        trainer.evaluate_agent(tiny_agent(obs_size=1, action_size=1), config)
+        evaluate_agent(tiny_agent(obs_size=1, action_size=1), config)
 
 
 def test_episodes_shorter_than_a_models_window_are_refused(tmp_path):

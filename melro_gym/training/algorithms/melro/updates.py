@@ -18,9 +18,21 @@ from melro_gym.adaptation import make_change
 from melro_gym.models import Agent, ContextCritic, Critic, InferenceNetwork, WorldModel
 from melro_gym.models.context import told
 from melro_gym.models.world_model import control_size
-from melro_gym.training.config import TrainConfig
-from melro_gym.training.losses import Behaviour, ReturnSettings, behaviour_loss, conservative_gradient
-from melro_gym.training.model_losses import Metrics, Variances, Window, fitted_emission, negative_elbo, regression_loss
+from melro_gym.training.algorithms.melro.config import MelroConfig
+from melro_gym.training.algorithms.melro.losses import (
+    Behaviour,
+    ReturnSettings,
+    behaviour_loss,
+    conservative_gradient,
+)
+from melro_gym.training.algorithms.melro.model_losses import (
+    Metrics,
+    Variances,
+    Window,
+    fitted_emission,
+    negative_elbo,
+    regression_loss,
+)
 
 
 class Model(NamedTuple):
@@ -49,6 +61,16 @@ class LearnerState(NamedTuple):
     critic_optimiser: optax.OptState
 
 
+class Task(NamedTuple):
+    """What is compiled into the updates."""
+
+    settings: MelroConfig
+    discount: float
+    """Per decision."""
+    imagine: str
+    """Family of changes of which every imagined trajectory draws one; empty for none."""
+
+
 class Shares(NamedTuple):
     """What part of two settings applies at the moment, each in [0, 1]."""
 
@@ -64,7 +86,7 @@ class Optimisers(NamedTuple):
     critic: optax.GradientTransformation
 
 
-def make_optimisers(config: TrainConfig) -> Optimisers:
+def make_optimisers(config: MelroConfig) -> Optimisers:
     """One optimiser per component, each with its own clip."""
     return Optimisers(
         *(
@@ -74,10 +96,10 @@ def make_optimisers(config: TrainConfig) -> Optimisers:
     )
 
 
-def init_learner(agent: Agent, config: TrainConfig) -> LearnerState:
+def init_learner(agent: Agent, config: MelroConfig, seed: int) -> LearnerState:
     """Fresh optimiser states; average and target critic equal to agent and critic."""
     optimisers = make_optimisers(config)
-    inference = make_inference(agent, config)
+    inference = make_inference(agent, config, seed)
     init_model = _each_member(agent, lambda model: optimisers.model.init(_trainable(model)))
     return LearnerState(
         agent,
@@ -90,12 +112,12 @@ def init_learner(agent: Agent, config: TrainConfig) -> LearnerState:
     )
 
 
-def make_inference(agent: Agent, config: TrainConfig) -> InferenceNetwork | None:
+def make_inference(agent: Agent, config: MelroConfig, seed: int) -> InferenceNetwork | None:
     """The untrained inference network, where the settings want one."""
     if config.inference == "none":
         return None
     sizes = agent.config.obs_size, control_size(agent.config.action_size, agent.config.model_input)
-    key = jr.fold_in(jr.key(config.seed), _INFERENCE_STREAM)
+    key = jr.fold_in(jr.key(seed), _INFERENCE_STREAM)
     width, max_std = config.inference_width, config.emission_variance**0.5
     make = _each_member(agent, lambda member: InferenceNetwork(*sizes, width=width, max_std=max_std, key=member))
     return make(_member_keys(agent, key))
@@ -140,14 +162,14 @@ def _mean(metrics: Metrics) -> Metrics:
 
 @eqx.filter_jit(donate="all-except-first")
 def model_round(
-    inputs: tuple[TrainConfig, Window, PRNGKeyArray, Float[Array, ""]], state: LearnerState
+    inputs: tuple[Task, Window, PRNGKeyArray, Float[Array, ""]], state: LearnerState
 ) -> tuple[LearnerState, Metrics]:
     """One model update per leading row of the windows (leaves `(updates, batch, T, ...)`, raw observations).
 
     The last of the inputs is the learning rate's share, in [0, 1]. The windows of an ensemble have a further axis `M`
     in front: every member learns from its own. `state` is donated: its buffers are gone afterwards.
     """
-    config, windows, key, rate = inputs
+    (config, *_), windows, key, rate = inputs
     optimiser = make_optimisers(config).model
 
     def window_loss(
@@ -203,18 +225,17 @@ def _deal(single: Callable[..., Any], agent: Agent) -> Callable[..., Any]:
     return lambda *rows: each(agent.members, *map(part, rows))
 
 
-def behaviour_gradient(
-    config: TrainConfig, agent: Agent, entropy_share: Array
-) -> Callable[..., tuple[Behaviour, Metrics]]:
+def behaviour_gradient(task: Task, agent: Agent, entropy_share: Array) -> Callable[..., tuple[Behaviour, Metrics]]:
     """Gradient of the combined loss (Eq. 14) for states `(batch, S)` and noise `(batch, steps + 1, A)`.
 
-    With `config.imagine` every trajectory draws a change of its own, of which policy and critic are told.
+    With `task.imagine` every trajectory draws a change of its own, of which policy and critic are told.
     """
+    config = task.settings
     entropy_weight = entropy_share * config.entropy_weight
-    settings = ReturnSettings(config.discount, config.td_lambda, entropy_weight, config.return_weight)
+    settings = ReturnSettings(task.discount, config.td_lambda, entropy_weight, config.return_weight)
     forms = {"model_input": agent.config.model_input, "paper_index": config.paper_index}
 
-    change = make_change(config.imagine, agent.config.action_size) if config.imagine else None
+    change = make_change(task.imagine, agent.config.action_size) if task.imagine else None
 
     def loss(parameters: Behaviour, static: Behaviour, target: Any, states: Array, noise: Array, key: Array) -> Any:
         behaviour = eqx.combine(parameters, static)
@@ -244,7 +265,7 @@ def behaviour_gradient(
 
 @eqx.filter_jit(donate="all-except-first")
 def behaviour_round(
-    inputs: tuple[TrainConfig, Float[Array, "updates batch S"], PRNGKeyArray, Shares],
+    inputs: tuple[Task, Float[Array, "updates batch S"], PRNGKeyArray, Shares],
     state: LearnerState,
     *,
     critic_only: bool = False,
@@ -253,9 +274,10 @@ def behaviour_round(
 
     `state` is donated: its buffers are gone afterwards. With `critic_only`, the policy stays as it is.
     """
-    config, observations, key, (rate, entropy_share) = inputs
+    task, observations, key, (rate, entropy_share) = inputs
+    config = task.settings
     optimisers = make_optimisers(config)
-    gradient_of = behaviour_gradient(config, state.agent, entropy_share)
+    gradient_of = behaviour_gradient(task, state.agent, entropy_share)
     noise_shape = (observations.shape[1], config.imagined_steps + 1, state.agent.config.action_size)
 
     def update(carry: Any, inputs: tuple[Array, PRNGKeyArray]) -> tuple[Any, Metrics]:
@@ -285,9 +307,9 @@ def behaviour_round(
 
 
 @eqx.filter_jit(donate="all-except-first")
-def average_round(config: TrainConfig, state: LearnerState) -> LearnerState:
-    """Move the average towards the agent by `config.average_rate`; `state` is donated."""
-    return state._replace(average=_towards(state.average, state.agent, config.average_rate))
+def average_round(rate: float, state: LearnerState) -> LearnerState:
+    """Move the average towards the agent by `rate`; `state` is donated."""
+    return state._replace(average=_towards(state.average, state.agent, rate))
 
 
 def restart_average(state: LearnerState) -> LearnerState:

@@ -16,11 +16,11 @@ import pytest
 from melro_gym import load_agent, train
 from melro_gym.checkpoint import read_arrays
 from melro_gym.evaluation import rollouts
-from melro_gym.training import PRESETS, Callback, TrainConfig, make_config
-from melro_gym.training.model_losses import Window
-from melro_gym.training.run import EnvFacts, blank_agent
-from melro_gym.training.trainer import shares_at
-from melro_gym.training.updates import Shares, behaviour_round, init_learner, model_round
+from melro_gym.training import PRESETS, Callback, TrainConfig, loop, make_config
+from melro_gym.training.agents import EnvFacts, blank_agent
+from melro_gym.training.algorithms.melro import Melro
+from melro_gym.training.algorithms.melro.model_losses import Window
+from melro_gym.training.algorithms.melro.updates import Shares, behaviour_round, model_round
 
 probes.register()
 TINY = probes.TINY_RUN
@@ -96,7 +96,7 @@ def test_an_amended_run_goes_on_with_the_new_settings_and_remembers_the_old(tmp_
     train(other, tmp_path / "amended", resume=True, amend=True, callbacks=[StopAtOnce()])
     amended = train(other, tmp_path / "amended", resume=True)
     assert plain.metadata["amendments"] == [{"env_steps": 20, "before": {"total_env_steps": 20}}]
-    before = {"total_env_steps": 20, "imagined_steps": config.imagined_steps, "entropy_weight": config.entropy_weight}
+    before = {"total_env_steps": 20, "imagined_steps": 3, "entropy_weight": 0.01}
     assert amended.metadata["amendments"] == [{"env_steps": 20, "before": before}]
     assert amended.metadata["training"]["entropy_weight"] == 0.5
     assert float(jnp.mean(amended(np.zeros(1)).std)) != float(jnp.mean(plain(np.zeros(1)).std))
@@ -149,26 +149,26 @@ def test_exploration_noise_widens_what_is_executed(tmp_path):
     config = dataclasses.replace(TINY, total_env_steps=10, exploration_noise=2.0, max_std=0.1, min_std=0.05)
     train(config, tmp_path / "run")
     stored, _ = read_arrays(tmp_path / "run" / "state.safetensors")
-    collected = stored["replay.std"][config.initial_decisions :]
+    collected = stored["replay.std"][40:]
     assert np.all((collected > 2.0) & (collected < np.hypot(2.0, 0.1) + 1e-6))
 
 
 def test_the_learning_rate_falls_linearly_to_its_final_share():
-    config = dataclasses.replace(TINY, total_env_steps=100, final_learning_rate=0.2)
-    shares = [shares_at(config, steps).learning_rate for steps in (0, 50, 100, 110)]
-    np.testing.assert_allclose(shares, [1.0, 0.6, 0.2, 0.2])
+    melro = Melro(dataclasses.replace(TINY, final_learning_rate=0.2))
+    shares = [melro.shares(done).learning_rate for done in (0.0, 0.5, 1.0)]
+    np.testing.assert_allclose(shares, [1.0, 0.6, 0.2])
 
 
 def test_the_entropy_weight_rises_linearly_within_its_share_of_the_run():
-    config = dataclasses.replace(TINY, total_env_steps=100, entropy_rise=0.5)
-    assert [float(shares_at(config, steps).entropy_weight) for steps in (0, 25, 50, 100)] == [0.0, 0.5, 1.0, 1.0]
-    assert float(shares_at(TINY, 0).entropy_weight) == 1.0
+    melro = Melro(dataclasses.replace(TINY, entropy_rise=0.5))
+    assert [float(melro.shares(done).entropy_weight) for done in (0.0, 0.25, 0.5, 1.0)] == [0.0, 0.5, 1.0, 1.0]
+    assert float(Melro(TINY).shares(0.0).entropy_weight) == 1.0
 
 
 def test_a_share_of_the_entropy_weight_is_a_smaller_entropy_weight():
     behave = lambda config, share: behaviour_round(
-        (config, jnp.ones((1, 16, 1)), jr.key(0), Shares(jnp.ones(()), jnp.float32(share))),
-        init_learner(blank_agent(TINY, EnvFacts(1, 1, 1, {})), config),
+        (Melro(config).task, jnp.ones((1, 16, 1)), jr.key(0), Shares(jnp.ones(()), jnp.float32(share))),
+        Melro(config).init(blank_agent(TINY, EnvFacts(1, 1, 1, {}))),
     )
     shared, metrics = behave(dataclasses.replace(TINY, entropy_weight=0.4), 0.25)
     smaller, same = behave(dataclasses.replace(TINY, entropy_weight=0.1), 1.0)
@@ -178,15 +178,15 @@ def test_a_share_of_the_entropy_weight_is_a_smaller_entropy_weight():
 
 
 def test_half_the_learning_rate_moves_half_as_far():
-    facts = EnvFacts(1, 1, 1, {})
-    learner = init_learner(blank_agent(TINY, facts), TINY)
+    facts, melro = EnvFacts(1, 1, 1, {}), Melro(TINY)
+    learner = melro.init(blank_agent(TINY, facts))
     start = jax.tree.map(np.asarray, eqx.filter(learner.agent, eqx.is_array))
     rng = np.random.default_rng(0)
     rows = lambda *shape: jnp.asarray(rng.normal(size=(1, 4, 3, *shape)), jnp.float32)
     window = Window(rows(1), rows(1), rows(), rows(1), jnp.zeros((1, 4, 3)))
-    learn = lambda rate, state: model_round((TINY, window, jr.key(0), rate), state)
+    learn = lambda rate, state: model_round((melro.task, window, jr.key(0), rate), state)
     behave = lambda rate, state: behaviour_round(
-        (TINY, jnp.ones((1, 16, 1)), jr.key(0), Shares(rate, jnp.ones(()))), state
+        (melro.task, jnp.ones((1, 16, 1)), jr.key(0), Shares(rate, jnp.ones(()))), state
     )
     for update in (learn, behave):
         whole, half = [], []
@@ -201,11 +201,11 @@ def test_half_the_learning_rate_moves_half_as_far():
 
 def test_a_round_with_fitted_emission_weighs_every_entry_by_its_own_error():
     config = dataclasses.replace(TINY, emission="fitted", emission_variance=1e-9, reward_variance=1e12)
-    learner = init_learner(blank_agent(config, EnvFacts(3, 1, 1, {})), config)
+    learner = Melro(config).init(blank_agent(config, EnvFacts(3, 1, 1, {})))
     rng = np.random.default_rng(0)
     rows = lambda *shape: jnp.asarray(rng.normal(size=(1, 4, 3, *shape)), jnp.float32)
     window = Window(rows(3) * jnp.array([[[[0.1, 1.0, 100.0]]]]), rows(1), rows(), rows(3), jnp.zeros((1, 4, 3)))
-    _, metrics = model_round((config, window, jr.key(0), jnp.zeros(())), learner)
+    _, metrics = model_round((Melro(config).task, window, jr.key(0), jnp.zeros(())), learner)
     assert float(metrics["model/loss"]) == pytest.approx(3 / 2, rel=1e-4)  # each entry's square is its variance
 
 
@@ -230,7 +230,7 @@ def test_unsuitable_spaces_are_refused_before_anything_is_written(tmp_path):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_can_be_built(preset):
-    assert make_config(preset).total_env_steps > 0
+    assert make_config(preset).run.total_env_steps > 0
 
 
 def test_integers_will_do_for_floats():
@@ -261,10 +261,8 @@ def test_probe_is_a_valid_environment():
 
 
 def test_a_run_killed_between_evaluation_and_saving_loses_nothing(tmp_path, monkeypatch):
-    from melro_gym.training import trainer
-
     whole = train(TINY, tmp_path / "whole")
-    original, calls = trainer.save_run, []
+    original, calls = loop.save_run, []
 
     def killed(run, folder):
         calls.append(run.rounds)
@@ -272,7 +270,7 @@ def test_a_run_killed_between_evaluation_and_saving_loses_nothing(tmp_path, monk
             raise KeyboardInterrupt
         original(run, folder)
 
-    monkeypatch.setattr(trainer, "save_run", killed)
+    monkeypatch.setattr(loop, "save_run", killed)
     with pytest.raises(KeyboardInterrupt):
         train(TINY, tmp_path / "killed")
     assert len((tmp_path / "killed" / "curve.jsonl").read_text().splitlines()) == 2

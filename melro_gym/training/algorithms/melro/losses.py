@@ -13,9 +13,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from melro_gym.models import ContextCritic, ContextPolicy, Critic, GaussianPolicy, WorldModel
-from melro_gym.training.imagination import Imagined, imagine
-from melro_gym.training.model_losses import Metrics
-from melro_gym.training.returns import lambda_returns
+from melro_gym.training.algorithms.melro.imagination import Imagined, imagine
+from melro_gym.training.algorithms.melro.model_losses import Metrics
+from melro_gym.training.algorithms.melro.returns import lambda_returns
 
 Components = TypeVar("Components", bound=tuple[Any, ...])
 

@@ -1,0 +1,145 @@
+"""MELRO as a training algorithm."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from melro_gym.models import Agent
+from melro_gym.training.algorithms.base import AbstractAlgorithm
+from melro_gym.training.algorithms.melro.config import MelroConfig
+from melro_gym.training.algorithms.melro.model_losses import Metrics, Window
+from melro_gym.training.algorithms.melro.updates import (
+    LearnerState,
+    Shares,
+    Task,
+    average_round,
+    behaviour_round,
+    init_learner,
+    model_round,
+    restart_average,
+)
+from melro_gym.training.config import TrainConfig
+from melro_gym.training.registry import register_algorithm
+from melro_gym.training.replay import Replay, Transition
+
+
+class Needed(NamedTuple):
+    """What one round of updates is made from."""
+
+    windows: Window
+    """Of the model's updates, leaves `(updates, batch, T, ...)`, of an ensemble's `(M, updates, ...)`."""
+    starts: Float[Array, "updates batch S"]
+    """Observations from which the policy/critic updates imagine."""
+
+
+@register_algorithm
+class Melro(AbstractAlgorithm[LearnerState]):
+    """World model, policy and critic of Bok et al. 2025 (Algorithm 1)."""
+
+    name = "melro"
+    Config = MelroConfig
+
+    @classmethod
+    def check(cls, config: TrainConfig) -> None:
+        """Refuse windows longer than the first data, and imagined changes of models that do not see actions."""
+        initial, window = config.collection.initial_decisions, config.algorithm.model_window
+        if initial < window:
+            raise ValueError(f"`initial_decisions` must be at least `model_window`={window}; got {initial}.")
+        if config.collection.imagine and config.networks.model_input != "action":
+            raise ValueError(f"`imagine` needs `model_input='action'`; got {config.networks.model_input!r}.")
+
+    @property
+    def task(self) -> Task:
+        """What is compiled into the updates."""
+        return Task(self.config.algorithm, self.config.run.discount, self.config.collection.imagine)
+
+    @property
+    def updates_per_round(self) -> int:
+        """Those of the model and those of policy and critic."""
+        return self.config.algorithm.model_updates + self.config.algorithm.behaviour_updates
+
+    def init(self, agent: Agent) -> LearnerState:
+        """Fresh optimisers."""
+        return init_learner(agent, self.config.algorithm, self.config.run.seed)
+
+    def prepare(self, state: LearnerState, replay: Replay, rng: np.random.Generator, key: PRNGKeyArray) -> LearnerState:
+        """The model's first updates (Algorithm 1, line 4), and the critic's."""
+        config, shares = self.config.algorithm, self.shares(0.0)
+        model_rounds = -(-config.initial_model_updates // config.model_updates)
+        for index in range(model_rounds):
+            windows = sample_windows(config, state.agent, replay, rng)
+            state, _ = model_round((self.task, windows, jr.fold_in(key, index), shares.learning_rate), state)
+        for index in range(-(-config.critic_warmup // config.behaviour_updates)):
+            inputs = self.task, self._starts(replay, rng), jr.fold_in(key, model_rounds + index), shares
+            state, _ = behaviour_round(inputs, state, critic_only=True)
+        return restart_average(state)
+
+    def needs(self, state: LearnerState, replay: Replay, rng: np.random.Generator) -> Needed:
+        """Windows for the model, and states to imagine from."""
+        if replay.rows.terminated.any() and not state.agent.config.terminates:
+            raise ValueError(
+                "The environment terminated an episode, but the world model has no continuation head, since none of "
+                "the random policy's episodes terminated. Start again with the setting terminates=true."
+            )
+        windows = sample_windows(self.config.algorithm, state.agent, replay, rng)
+        return Needed(windows, self._starts(replay, rng))
+
+    def update(
+        self, state: LearnerState, needed: Needed, key: PRNGKeyArray, done: float
+    ) -> tuple[LearnerState, Metrics]:
+        """Model, policy and critic, then the moving average of all."""
+        model_key, behaviour_key = jr.split(key)
+        shares = self.shares(done)
+        state, metrics = model_round((self.task, needed.windows, model_key, shares.learning_rate), state)
+        state, more = behaviour_round((self.task, needed.starts, behaviour_key, shares), state)
+        return average_round(self.config.algorithm.average_rate, state), {**metrics, **more}
+
+    def actor(self, state: LearnerState) -> Agent:
+        """The latest networks."""
+        return state.agent
+
+    def result(self, state: LearnerState) -> Agent:
+        """Their moving average."""
+        return state.average
+
+    def about(self, agent: Agent, replay: Replay) -> dict[str, Any]:
+        """How well the world model predicts."""
+        return {"one_step_error": latest_error(agent, replay)}
+
+    def _starts(self, replay: Replay, rng: np.random.Generator) -> Array:
+        config, members = self.config.algorithm, self.config.networks.ensemble_size
+        batch = -(-config.imagined_batch // members) * members
+        return jnp.asarray(replay.sample_states(rng, (config.behaviour_updates, batch)))
+
+    def shares(self, done: float) -> Shares:
+        """The learning rate's share falls linearly to its last, the entropy weight's rises within `entropy_rise`."""
+        config = self.config.algorithm
+        learning_rate = 1.0 - (1.0 - config.final_learning_rate) * done
+        entropy_weight = min(done / config.entropy_rise, 1.0) if config.entropy_rise > 0.0 else 1.0
+        return Shares(jnp.float32(learning_rate), jnp.float32(entropy_weight))
+
+
+def sample_windows(config: MelroConfig, agent: Agent, replay: Replay, rng: np.random.Generator) -> Window:
+    """Windows of one round's model updates, leaves `(updates, batch, T, ...)`, of an ensemble's `(M, updates, ...)`."""
+    members = () if agent.others is None else (agent.config.ensemble_size,)
+    rows = replay.sample_windows(rng, (*members, config.model_updates, config.model_batch), config.model_window)
+    return Window(*map(jnp.asarray, (rows.obs, _controls(agent, rows), rows.reward, rows.next_obs, rows.terminated)))
+
+
+def latest_error(agent: Agent, replay: Replay, rows: int = 2000) -> list[float]:
+    """Root mean square of the model's one-step error in each state entry, `(S,)`, over the latest rows."""
+    latest = Transition(*(column[-rows:] for column in replay.rows))
+    predicted = jax.vmap(agent.world_model.step)(agent.normaliser(latest.obs), jnp.asarray(_controls(agent, latest)))
+    errors = np.asarray(predicted) - np.asarray(agent.normaliser(latest.next_obs))
+    return [float(f"{value:.4g}") for value in np.sqrt(np.mean(np.square(errors), axis=0))]
+
+
+def _controls(agent: Agent, rows: Transition) -> np.ndarray:
+    """What the agent's models see of stored actions, `(..., C)`."""
+    return rows.action if agent.config.model_input == "action" else np.concatenate([rows.mean, rows.std], -1)

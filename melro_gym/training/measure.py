@@ -1,0 +1,49 @@
+"""Evaluations of a training run: returns of the base policy in the run's own environment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from melro_gym.adaptation import make_change
+from melro_gym.envs.boxes import make_env
+from melro_gym.evaluation.rollouts import run_episodes
+from melro_gym.models import Agent
+from melro_gym.training.collect import base_policy, draw_contexts, executed_actions, told_policy
+from melro_gym.training.config import TrainConfig
+
+
+def evaluate_agent(agent: Agent, config: TrainConfig) -> dict[str, float]:
+    """Mean returns over `eval_episodes` seeded episodes, executing means and executing samples."""
+    seeds = [
+        int(seed) for seed in np.random.SeedSequence((config.run.seed, 4)).generate_state(config.run.eval_episodes)
+    ]
+    rng = np.random.default_rng((config.run.seed, 5))
+    numbers: dict[str, float] = {}
+    for mode in ("mean", "sample"):
+
+        def controller(obs: np.ndarray, mode: str = mode) -> np.ndarray:
+            mean, std = (np.asarray(part) for part in base_policy(agent, obs))
+            action = mean if mode == "mean" else np.clip(mean + std * rng.standard_normal(mean.shape), -1.0, 1.0)
+            return action.astype(np.float32)
+
+        returns = run_episodes(lambda: make_env(config.run.env, config.run.env_kwargs), controller, seeds)
+        if not np.all(np.isfinite(returns)):
+            raise ValueError(f"The environment returned rewards that are not finite in an evaluation: {returns}.")
+        numbers[f"eval/{mode}"] = float(returns.mean())
+        numbers[f"eval/{mode}_std"] = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
+    if config.collection.imagine:
+        numbers["eval/changed"] = changed_return(agent, config, seeds)
+    return numbers
+
+
+def changed_return(agent: Agent, config: TrainConfig, seeds: Sequence[int]) -> float:
+    """Mean return of the means of a policy that is told of the change, one drawn per episode."""
+    change = make_change(config.collection.imagine, agent.config.action_size)
+    contexts = draw_contexts(change, [seed % 2**32 for seed in seeds])
+
+    def controller(obs: np.ndarray) -> np.ndarray:
+        return np.asarray(executed_actions(change, told_policy(agent, obs, contexts)[0], contexts))
+
+    return float(run_episodes(lambda: make_env(config.run.env, config.run.env_kwargs), controller, seeds).mean())
