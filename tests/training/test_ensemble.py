@@ -94,7 +94,7 @@ def test_a_run_trains_every_member_and_resumes_them(tmp_path):
     _assert_same(whole, parts, rtol=0)
     agent = load_agent(tmp_path / "whole" / "last.safetensors")
     assert agent.config.ensemble_size == 3
-    untrained = Agent(agent.config, key=jr.key(RUN.seed))
+    untrained = Agent(agent.config, key=jr.key(RUN.run.seed))
     errors, before = _one_step_errors(agent, tmp_path / "whole"), _one_step_errors(untrained, tmp_path / "whole")
     assert np.all(errors < 0.5 * before)
     assert len(np.unique(errors)) == 3
