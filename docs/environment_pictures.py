@@ -14,7 +14,7 @@ import mujoco
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from melro_gym.envs.schema import Perturbation
+from melro_gym.envs.perturbations import AbstractNumber
 
 WIDTH, HEIGHT = 240, 180
 EFFECTS: dict[tuple[str, str], dict[str, Any]] = {
@@ -23,6 +23,20 @@ EFFECTS: dict[tuple[str, str], dict[str, Any]] = {
     ("quadruped", "joint_damping"): {"steps": 8, "command": 0.9, "reset": "rwrl"},
     ("quadruped", "torso_density"): {"steps": 30, "command": 0.0, "reset": "rwrl"},
     ("quadruped", "contact_friction"): {"steps": 20, "push": 4.0, "command": 0.0, "reset": "rwrl"},
+    ("walker", "push"): {"steps": 22, "command": 0.0, "settings": {"times": [0.0], "heading": 180.0, "duration": 0.3}},
+    ("walker", "slope"): {"steps": 22, "command": 0.0},
+    ("walker", "battery_left"): {"steps": 14, "command": 0.6, "late": True},
+    ("cheetah", "push"): {"steps": 30, "command": 0.0, "settings": {"times": [0.0], "heading": 180.0, "duration": 0.3}},
+    ("cheetah", "slope"): {"steps": 100, "command": 0.0},
+    ("cheetah", "battery_left"): {"steps": 12, "command": 0.8, "late": True},
+    ("quadruped", "push"): {
+        "steps": 6,
+        "command": 0.0,
+        "reset": "rwrl",
+        "settings": {"times": [0.0], "heading": 180.0, "duration": 0.3},
+    },
+    ("quadruped", "slope"): {"steps": 40, "command": 0.0, "reset": "rwrl"},
+    ("quadruped", "battery_left"): {"steps": 20, "command": 0.9, "reset": "rwrl", "late": True},
     ("humanoid", "contact_friction"): {"steps": 20, "push": 2.0, "command": 0.0},
     ("humanoid", "joint_damping"): {"steps": 14, "command": 0.5},
     ("cartpole", "pole_mass"): {"steps": 22, "command": 0.4},
@@ -32,8 +46,8 @@ EFFECTS: dict[tuple[str, str], dict[str, Any]] = {
     ("manipulator", "root_damping"): {"steps": 12, "command": 0.8},
     ("manipulator", "shoulder_damping"): {"steps": 12, "command": 0.8},
 }
-"""Rows whose change is not visible in a still: decisions taken, the command of all actuators, a push (first
-velocity)."""
+"""Rows whose change is not visible in a still: decisions taken, the command of all actuators, a push (first velocity),
+settings of the perturbation, and whether the picture is of the episode's end (`late`)."""
 
 
 POSES: dict[str, dict[str, float]] = {
@@ -50,6 +64,9 @@ SHOWN: dict[tuple[str, str], float] = {
     ("humanoid", "contact_friction"): 0.05,
     ("cartpole", "pole_length"): 2.0,
     ("acrobot", "upper_arm_length"): 1.5,
+    ("walker", "battery_left"): 0.0,
+    ("cheetah", "battery_left"): 0.0,
+    ("quadruped", "battery_left"): 0.0,
 }
 """Values in the pictures; elsewhere the highest of the grid."""
 
@@ -62,7 +79,7 @@ def slug(name: str) -> str:
     return name.replace("_", "-")
 
 
-def shown_value(row: Perturbation) -> float:
+def shown_value(row: AbstractNumber) -> float:
     """The perturbed value in a row's picture."""
     return SHOWN.get((row.domain, row.name), row.grid[-1])
 
@@ -84,9 +101,11 @@ def rest(env: Any, pose: dict[str, float] | None = None) -> None:
         data.qpos[heights[0]] += 0.01
 
 
-def act(env: Any, steps: int, command: float, push: float = 0.0) -> None:
+def act(env: Any, steps: int, command: float, push: float = 0.0, late: bool = False) -> None:
     """Take the same command for some decisions, from the reference pose; `push` is the first velocity along x."""
     rest(env)
+    if late:
+        env._elapsed = env.control_steps - env.action_repeat * steps - 1
     names = [env.model.joint(number).name for number in range(env.model.njnt)]
     if push:
         root = env.model.joint("rootx" if "rootx" in names else "root")
@@ -105,6 +124,8 @@ def prepare(env_id: str, effect: dict[str, Any] | None, pose: dict[str, float] |
     settings = dict(effect or {})
     if "reset" in settings:
         kwargs["reset"] = settings.pop("reset")
+    if "settings" in settings:
+        kwargs["perturbation_kwargs"] = settings.pop("settings")
     env: Any = gym.make(env_id, render_mode="rgb_array", **kwargs).unwrapped
     env.reset(seed=0)
     if settings:

@@ -28,10 +28,10 @@ from melro_gym.envs.registration import ENTRY_POINT, environment_rows
 from melro_gym.envs.schema import EnvironmentRow
 from melro_gym.envs.tables import (
     PERTURBATIONS,
-    ROBUST_MPO_SETS,
     domain_joints,
     find_task,
 )
+from melro_gym.envs.tasks.robust_mpo import ROBUST_MPO_SETS
 
 FOLDER = Path(__file__).parent / "environments"
 
@@ -107,6 +107,10 @@ def _pictures(family: str) -> str:
         how = f"after {effect['steps']} decisions with the same commands" if effect else "in the same pose"
         if effect and "push" in effect:
             how += f", pushed to {effect['push']:g} m/s at the start"
+        if effect and "settings" in effect:
+            how += ", pushed back for 0.3 s at the start"
+        if effect and "late" in effect:
+            how += ", at the end of an episode"
         caption = f"`{row.name}`: nominal ({row.nominal:g}) and {shown_value(row):g}, {how}"
         lines += [f"![{row.name}](./{slug(family)}-{slug(row.name)}.png)", f"*{caption}*"]
     if domain_joints(family):
@@ -222,7 +226,7 @@ def draw(family: str) -> None:
     """Write the pictures of a family."""
     prefix = family_rows(family)[0].env_id.split("-")[0]
     for row in (row for row in PERTURBATIONS if row.domain == family):
-        cases = [
+        cases: list[tuple[str, str, dict[str, Any]]] = [
             (f"{row.name} = {value:g}{end}", f"{prefix}-{row.suffix}-v0", {"value": value})
             for value, end in ((row.nominal, " (nominal)"), (shown_value(row), ""))
         ]

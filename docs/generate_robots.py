@@ -15,11 +15,12 @@ import numpy as np
 from PIL import Image
 
 import melro_gym
-from melro_gym.envs.robot_tables import ENVIRONMENTS
+from melro_gym.envs.registration import ENTRY_POINT, environment_rows
 
 PAGES = Path(__file__).parent / "environments"
 PREFIXES = {"point_maze.md": "PointMaze", "franka_reach.md": "FrankaReach", "shadow_hand_cube.md": "ShadowHandCube"}
 BEGIN, END = "<!-- ids: written by docs/generate_robots.py -->\n", "<!-- end of ids -->"
+ENVIRONMENTS = tuple(row for row in environment_rows() if row.entry_point != ENTRY_POINT)
 LEAN = [0.0, 0.35, 0.0, 0.2, 0.0, 0.3, 0.0]
 """Joint velocities that bring the arm forward, for the picture."""
 

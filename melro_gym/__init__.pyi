@@ -10,6 +10,7 @@ from melro_gym.checkpoint import CheckpointError as CheckpointError
 from melro_gym.checkpoint import load_agent as load_agent
 from melro_gym.checkpoint import save_agent as save_agent
 from melro_gym.envs.registration import register_envs as register_envs
+from melro_gym.envs.registration import register_perturbation as register_perturbation
 from melro_gym.evaluation import evaluate as evaluate
 from melro_gym.models import Agent as Agent
 from melro_gym.planning import PlanConfig as PlanConfig

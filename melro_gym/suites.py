@@ -19,10 +19,12 @@ from typing import Any
 
 import gymnasium as gym
 
-from melro_gym.envs.robot_tables import FRANKA_ROWS, HAND_SET, MAZE_LAYOUTS
-from melro_gym.envs.rows_classic import ROBUST_MPO_LARGER_SETS, ROBUST_MPO_SETS
-from melro_gym.envs.schema import Perturbation, UncertaintySet
-from melro_gym.envs.tables import PERTURBATIONS, check_choice, domain_joints, domain_perturbations, find_task
+from melro_gym.envs.checks import check_choice
+from melro_gym.envs.perturbations import AbstractNumber, Number
+from melro_gym.envs.schema import UncertaintySet
+from melro_gym.envs.tables import PERTURBATIONS, domain_joints, domain_perturbations, find_task
+from melro_gym.envs.tasks import franka, hand, maze
+from melro_gym.envs.tasks.robust_mpo import ROBUST_MPO_LARGER_SETS, ROBUST_MPO_SETS
 
 __all__ = ["Case", "load_suite", "nominal_case", "suite_names"]
 
@@ -93,7 +95,14 @@ def _prefix(task: str) -> str:
     return find_task(task).prefix
 
 
-def _values(task: str, row: Perturbation, values: Iterable[float], prefix_label: bool = False) -> list[Case]:
+def _number(domain: str, name: str) -> AbstractNumber:
+    """One of a domain's numbers."""
+    row = domain_perturbations(domain)[name]
+    assert isinstance(row, AbstractNumber)
+    return row
+
+
+def _values(task: str, row: AbstractNumber, values: Iterable[float], prefix_label: bool = False) -> list[Case]:
     """A case per value of a number."""
     prefix = _prefix(task)
     start = f"{prefix} " if prefix_label else ""
@@ -119,21 +128,21 @@ def _melro() -> Iterator[tuple[str, list[Case]]]:
         ("quadruped", "shin_length"),
         ("quadruped", "joint_damping"),
     ):
-        row = domain_perturbations(domain)[parameter]
+        row = _number(domain, parameter)
         cases = _values(robots[domain], row, row.grid)
         yield f"melro-{domain}-{parameter.split('_')[0 if parameter != 'joint_damping' else 1]}", cases
         numbers += cases
     yield "melro-rwrl", numbers
     yield "melro", [*joints, *numbers]
     yield "melro-nominal", [Case(f"{_prefix(task)}-v0", {}, task) for task in robots.values()]
-    blocks = next(layout for layout in MAZE_LAYOUTS if not layout.randomize)
+    blocks = next(layout for layout in maze.PERTURBATIONS if not layout.random)
     yield "melro-maze", [Case("PointMaze-v0", {}, "open"), Case(f"PointMaze-{blocks.suffix}-v0", {}, blocks.name)]
     yield "melro-franka", [Case("FrankaReach-v0", {}, "nominal"), *_franka()]
 
 
 def _franka() -> Iterator[Case]:
     """Every perturbed number of the arm at its grid values other than the nominal one."""
-    for row in FRANKA_ROWS:
+    for row in franka.PERTURBATIONS:
         for value in row.grid:
             if value != row.nominal:
                 yield Case(f"FrankaReach-{row.suffix}-v0", {"value": value}, f"{row.name}={value:g}")
@@ -150,14 +159,14 @@ def _robust_mpo() -> Iterator[tuple[str, list[Case]]]:
         yield (
             f"robust-mpo-hand-{part}",
             [
-                Case("ShadowHandCube-CubeWidth-v0", {"value": value}, f"{HAND_SET.perturbation}={value:g}")
-                for value in getattr(HAND_SET, part)
+                Case("ShadowHandCube-CubeWidth-v0", {"value": value}, f"{hand.ROBUST_MPO_SET.perturbation}={value:g}")
+                for value in getattr(hand.ROBUST_MPO_SET, part)
             ],
         )
 
 
 def _uncertainty_set(row: UncertaintySet, part: str) -> list[Case]:
-    number = domain_perturbations(find_task(row.task).domain)[row.perturbation]
+    number = _number(find_task(row.task).domain, row.perturbation)
     return _values(row.task, number, getattr(row, part), prefix_label=True)
 
 
@@ -197,7 +206,7 @@ def _rwrl() -> Iterator[tuple[str, list[Case]]]:
     """Dulac-Arnold et al. 2020; the sweep's form is that of `mikezhang95/rrl_usr`, `test.py`."""
     for domain, task in RWRL_TASKS.items():
         cases: list[Case] = []
-        for row in (row for row in PERTURBATIONS if row.domain == domain):
+        for row in (row for row in PERTURBATIONS if row.domain == domain and isinstance(row, Number)):
             step = (row.high - row.low) / (SWEEP_POINTS - 1)
             values = [row.low + step * point for point in range(SWEEP_POINTS - 1)] + [row.high]
             cases += _values(task, row, values)
@@ -205,7 +214,7 @@ def _rwrl() -> Iterator[tuple[str, list[Case]]]:
     for level, domains in RWRL_COMBINED.items():
         cases = [
             Case(
-                f"{_prefix(RWRL_TASKS[domain])}-{domain_perturbations(domain)[name].suffix}-v0",
+                f"{_prefix(RWRL_TASKS[domain])}-{_number(domain, name).suffix}-v0",
                 {"randomize": "range", "bounds": [low, high]},
                 f"{name} in [{low:g}, {high:g}]",
             )

@@ -9,13 +9,14 @@ import numpy as np
 from dm_control import suite
 from dm_control.rl import control
 
+from melro_gym.envs.dm_control.env import SuiteEnv
+from melro_gym.envs.perturbations import AbstractNumber
 from melro_gym.envs.registration import ENTRY_POINT, environment_rows
-from melro_gym.envs.schema import EnvironmentRow, Perturbation, Task
-from melro_gym.envs.suite import SuiteEnv
+from melro_gym.envs.schema import EnvironmentRow, Task
 from melro_gym.envs.tables import PERTURBATIONS, TASKS
 
 SUITE_ROWS: tuple[EnvironmentRow, ...] = tuple(row for row in environment_rows() if row.entry_point == ENTRY_POINT)
-NUMBER_ROWS: tuple[tuple[Task, Perturbation], ...] = tuple(
+NUMBER_ROWS: tuple[tuple[Task, AbstractNumber], ...] = tuple(
     (task, row) for task in TASKS for row in PERTURBATIONS if row.domain == task.domain
 )
 

@@ -8,14 +8,18 @@ import gymnasium as gym
 import numpy as np
 
 import melro_gym
-from melro_gym.envs.robot import RobotEnv
+from melro_gym.envs.base import PerturbedEnv
+from melro_gym.envs.registration import ENTRY_POINT, environment_rows
+from melro_gym.envs.schema import EnvironmentRow
+
+ROBOT_ROWS: tuple[EnvironmentRow, ...] = tuple(row for row in environment_rows() if row.entry_point != ENTRY_POINT)
 
 
 def make_robot(env_id: str, **kwargs: Any) -> Any:
     """The bare environment of an id; typed loosely, because tests use the attributes of its class."""
     gym.register_envs(melro_gym)
     env = gym.make(env_id, **kwargs).unwrapped
-    assert isinstance(env, RobotEnv)
+    assert isinstance(env, PerturbedEnv)
     return env
 
 

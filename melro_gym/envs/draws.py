@@ -8,14 +8,14 @@ one, so that seeding an environment is enough; the first episode has the startin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from melro_gym.envs.requests import Request, check_bounds, check_number, check_values, find_joint
-from melro_gym.envs.schema import Joint, Perturbation
-from melro_gym.envs.tables import SCHEDULERS, check_choice
+from melro_gym.envs.checks import check_choice, check_number
+from melro_gym.envs.perturbations import AbstractNumber, AbstractPerturbation, Request
+from melro_gym.envs.tables import SCHEDULERS
 
 RANDOMIZE = (False, True, "range", "a list")
 
@@ -84,10 +84,9 @@ class Draw:
 
     Args:
         requested: the perturbation asked for at construction, or None.
-        row: its table row where it is a number.
-        joints: the joints that a disabled joint is drawn from.
-        randomize: False; True to draw from the row's grid or from `joints`; a list of numbers or joints to draw from;
-            `range` to draw uniformly from `bounds`.
+        row: its row, or None.
+        randomize: False; True to draw from all that the row offers (a number's grid, all joints); a list to draw from;
+            `range` to draw a number uniformly from `bounds`.
         bounds: lowest and highest number instead of the row's range.
         scheduler: one of `SCHEDULERS`, or None.
         scheduler_std: see `Scheduler`; None is the row's.
@@ -97,8 +96,7 @@ class Draw:
     def __init__(
         self,
         requested: Request | None,
-        row: Perturbation | None,
-        joints: Mapping[str, Joint],
+        row: AbstractPerturbation | None,
         *,
         randomize: bool | str | Sequence[Any] = False,
         bounds: Iterable[Any] | None = None,
@@ -108,23 +106,23 @@ class Draw:
     ):
         if isinstance(randomize, (bool, str)) or not isinstance(randomize, Iterable):
             check_choice("randomize", randomize, RANDOMIZE)
-        _check_combination(requested, row, randomize, bounds, scheduler, scheduler_std, scheduler_period)
+        _check_combination(row, randomize, bounds, scheduler, scheduler_std, scheduler_period)
         self._requested = requested
-        self._entry = "joint" if row is None else "value"
+        self._row = row
+        self._random = randomize is not False and randomize != "range"
         self._bounds: tuple[float, float] | None = None
-        self._choices: tuple[Any, ...] = ()
+        self._choices: Any = None
         self._scheduler: Scheduler | None = None
-        if requested is None:
+        if row is None or requested is None:
             return
-        if row is not None and randomize == "range":
-            self._bounds = check_bounds(row, bounds)
-        elif row is not None and scheduler is not None:
+        if self._random:
+            self._choices = row.choices(None if randomize is True else randomize)
+        elif isinstance(row, AbstractNumber) and randomize == "range":
+            self._bounds = row.ends(bounds)
+        elif isinstance(row, AbstractNumber) and scheduler is not None:
             std = row.std if scheduler_std is None else scheduler_std
-            start, ends = requested["value"], check_bounds(row, bounds)
+            start, ends = requested["value"], row.ends(bounds)
             self._scheduler = Scheduler(scheduler, start=start, bounds=ends, std=std, period=scheduler_period)
-        elif randomize is not False:
-            listed = None if randomize is True else randomize
-            self._choices = check_values(row, listed) if row is not None else _check_joints(joints, listed)
 
     def restart(self) -> None:
         """Let a scheduler begin again; done by every seeded reset, so that a seed fixes what follows."""
@@ -133,28 +131,17 @@ class Draw:
 
     def next(self, generator: np.random.Generator) -> Request | None:
         """The perturbation of the next episode."""
-        if self._requested is None:
+        if self._row is None or self._requested is None:
             return None
         if self._scheduler is not None:
             return {**self._requested, "value": self._scheduler.next(generator)}
         if self._bounds is not None:
             return {**self._requested, "value": float(generator.uniform(*self._bounds))}
-        if self._choices:
-            return {**self._requested, self._entry: self._choices[int(generator.integers(len(self._choices)))]}
-        return self._requested
-
-
-def _check_joints(joints: Mapping[str, Joint], names: Any) -> tuple[str, ...]:
-    """Names of the joints to draw from: all of `joints`, or those listed."""
-    chosen = tuple(joints) if names is None else tuple(find_joint(joints, name).name for name in names)
-    if not chosen:
-        raise ValueError(f"`randomize` is an empty list. Choices: {', '.join(joints)}.")
-    return chosen
+        return self._row.draw(self._requested, self._choices, generator) if self._random else self._requested
 
 
 def _check_combination(
-    requested: Request | None,
-    row: Perturbation | None,
+    row: AbstractPerturbation | None,
     randomize: bool | str | Sequence[Any],
     bounds: Iterable[Any] | None,
     scheduler: str | None,
@@ -164,11 +151,11 @@ def _check_combination(
     """Refuse options that contradict each other or would be ignored."""
     if scheduler is not None:
         check_choice("scheduler", scheduler, SCHEDULERS)
-    if requested is None and (randomize is not False or scheduler):
+    if row is None and (randomize is not False or scheduler):
         raise ValueError("`randomize` and `scheduler` need a `perturbation` to change.")
     if randomize is not False and scheduler:
         raise ValueError("Give `randomize` or `scheduler`, not both.")
-    if row is None and (scheduler or randomize == "range" or bounds is not None):
+    if not isinstance(row, AbstractNumber) and (scheduler or isinstance(randomize, str) or bounds is not None):
         raise ValueError("`scheduler`, `bounds` and `randomize='range'` are for numbers, not for joints.")
     if bounds is not None and randomize != "range" and scheduler is None:
         raise ValueError("`bounds` needs `randomize='range'` or a `scheduler`.")

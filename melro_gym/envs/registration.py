@@ -3,94 +3,104 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import gymnasium as gym
 
-from melro_gym.envs.robot_tables import ENVIRONMENTS as ROBOT_ENVIRONMENTS
-from melro_gym.envs.schema import EnvironmentRow, Joint, Perturbation, Task
-from melro_gym.envs.tables import DISABLE_MODES, DISABLED_JOINT, JOINTS, PERTURBATIONS, TASKS
+from melro_gym.envs.perturbations import AbstractPerturbation, Variant
+from melro_gym.envs.schema import EnvironmentRow, OtherTask, Task
+from melro_gym.envs.tables import OTHER_TASKS, TASKS, add_perturbation, domain_perturbations, domain_tasks
+from melro_gym.envs.validation import check_perturbation
 
-ENTRY_POINT = "melro_gym.envs.suite:SuiteEnv"
+ENTRY_POINT = "melro_gym.envs.dm_control.env:SuiteEnv"
 NAMESPACE = "melro"
-
-
-NAGABANDI = "Nagabandi et al. 2019 (disabled actuators), as in MELRO"
+_FOREIGN: dict[tuple[str, str], str] = {}
+"""Module that registered a perturbation of another package, by domain and name."""
 
 
 def environment_rows() -> Iterator[EnvironmentRow]:
-    """Every id of the package, with how it is made and what it perturbs."""
-    for task in TASKS:
+    """Every id, with how it is made and what it perturbs; those of other packages too."""
+    for task in (*TASKS, *OTHER_TASKS):
         yield _row(task)
-        yield from (_number_row(task, row) for row in PERTURBATIONS if row.domain == task.domain)
-        yield from _joint_rows(task)
-    yield from ROBOT_ENVIRONMENTS
+        for perturbation in domain_perturbations(task.domain).values():
+            yield from _variant_rows(task, perturbation)
 
 
 def register_envs() -> None:
     """Register every id, and its alias `melro/<id>`, with Gymnasium. Called by `import melro_gym`."""
     for row in environment_rows():
-        for name in (row.env_id, f"{NAMESPACE}/{row.env_id}"):
-            if name not in gym.registry:
-                gym.register(
-                    name,
-                    entry_point=row.entry_point,
-                    kwargs=dict(row.kwargs),
-                    max_episode_steps=row.max_episode_steps,
-                )
+        _register(row)
 
 
-def _row(task: Task, suffix: str = "", kwargs: dict[str, Any] | None = None, **described: str) -> EnvironmentRow:
-    """Row of one suite id."""
+def register_perturbation(perturbation: AbstractPerturbation, *, module: str | None = None) -> list[str]:
+    """Add a perturbation of your own to all tasks of its domain, with ids, listing and all options of the others.
+
+    Call it where your module is imported. Another process (an asynchronous vector, a saved `EnvSpec`) makes the
+    environment from the ids' `perturbation="<module>:<name>"`, and imports your module for it.
+
+    Args:
+        perturbation: what changes; see `melro_gym.envs.perturbations` for the kinds there are.
+        module: the importable module that makes this call, `__name__`; None is the module of the perturbation's class.
+
+    Returns:
+        The new ids, which also have the alias `melro/<id>`.
+
+    Raises:
+        TypeError: no perturbation.
+        ValueError: a domain that does not exist, a name that is taken or malformed, or numbers that contradict each
+            other. A module may register anew what it has registered, with other numbers too.
+    """
+    if module is None and type(perturbation).__module__.startswith("melro_gym."):
+        raise ValueError(
+            f"A perturbation of this package's kind {type(perturbation).__name__} needs `module=__name__`."
+        )
+    module = type(perturbation).__module__ if module is None else module
+    check_perturbation(perturbation, replace=lambda row: _FOREIGN.get((row.domain, row.name)) == module)
+    _FOREIGN[perturbation.domain, perturbation.name] = module
+    add_perturbation(perturbation)
+    rows = [row for task in domain_tasks(perturbation.domain) for row in _variant_rows(task, perturbation)]
+    for row in rows:
+        _register(row)
+    return [row.env_id for row in rows]
+
+
+def _register(row: EnvironmentRow) -> None:
+    for name in (row.env_id, f"{NAMESPACE}/{row.env_id}"):
+        if name not in gym.registry:
+            gym.register(name, entry_point=row.entry_point, kwargs=dict(row.kwargs))
+
+
+def _variant_rows(task: Task | OtherTask, perturbation: AbstractPerturbation) -> Iterator[EnvironmentRow]:
+    """Rows of the ids that a perturbation gives a task."""
+    module = _FOREIGN.get((perturbation.domain, perturbation.name))
+    name = perturbation.name if module in (None, "__main__") else f"{module}:{perturbation.name}"
+    for variant in perturbation.variants():
+        yield _row(task, perturbation, variant, name)
+
+
+def _row(
+    task: Task | OtherTask,
+    perturbation: AbstractPerturbation | None = None,
+    variant: Variant | None = None,
+    name: str = "",
+) -> EnvironmentRow:
+    """Row of one id, nominal without a perturbation."""
+    summary = f"{task.domain}: {task.summary}"
+    if perturbation is None or variant is None:
+        return EnvironmentRow(
+            env_id=f"{task.prefix}-v0",
+            entry_point=task.entry_point,
+            kwargs=task.kwargs,
+            task=summary,
+            source=task.source,
+        )
     return EnvironmentRow(
-        env_id=f"{task.prefix}{suffix}-v0",
-        entry_point=ENTRY_POINT,
-        kwargs={"task": task.key, **(kwargs or {})},
-        task=f"{task.domain}: {task.summary}",
-        parameter=described.get("parameter", ""),
-        nominal=described.get("nominal", ""),
-        range=described.get("range", ""),
-        unit=described.get("unit", ""),
-        source=described.get("source", f"dm_control suite, {task.key}"),
-    )
-
-
-def _number_row(task: Task, row: Perturbation) -> EnvironmentRow:
-    """Row of an id with a perturbed number."""
-    return _row(
-        task,
-        f"-{row.suffix}",
-        {"perturbation": row.name},
-        parameter=row.name,
-        nominal=f"{row.nominal:g}",
-        range=f"{row.low:g} to {row.high:g}",
-        unit=row.unit,
-        source=row.source,
-    )
-
-
-def _joint_rows(task: Task) -> Iterator[EnvironmentRow]:
-    """One id with a joint drawn per episode, one per joint, and one per kind (whose `joint=` takes a side)."""
-    joints = [row for row in JOINTS if row.domain == task.domain]
-    if not joints:
-        return
-    yield _joint_row(task, "Joint", joints, randomize=True)
-    for row in joints:
-        yield _joint_row(task, "".join(part.capitalize() for part in row.name.split("_")), [row])
-    for kind in dict.fromkeys(row.kind for row in joints):
-        yield _joint_row(task, kind, [row for row in joints if row.kind == kind])
-
-
-def _joint_row(task: Task, suffix: str, joints: list[Joint], **kwargs: Any) -> EnvironmentRow:
-    """Row of an id that disables one of `joints`."""
-    names = [row.name for row in joints]
-    return _row(
-        task,
-        f"-Disabled{suffix}",
-        {"perturbation": DISABLED_JOINT, "joints": names, **kwargs},
-        parameter=DISABLED_JOINT,
-        nominal="none",
-        range=", ".join(names),
-        unit=f"joint, {len(DISABLE_MODES)} disable modes",
-        source=NAGABANDI,
+        env_id=f"{task.prefix}-{variant.suffix}-v0",
+        entry_point=task.entry_point,
+        kwargs={**task.kwargs, "perturbation": name, **variant.kwargs},
+        task=summary,
+        parameter=perturbation.name,
+        nominal=variant.nominal,
+        range=variant.range,
+        unit=variant.unit,
+        source=perturbation.source,
     )

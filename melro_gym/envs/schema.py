@@ -1,8 +1,8 @@
-"""Record types of the environment tables. Holds no data and imports nothing heavy."""
+"""Record types of the environment tables beside the perturbations. Holds no data and imports nothing heavy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,55 +35,39 @@ class Task:
         """Name used by the environment class, such as `walker-walk`."""
         return f"{self.domain}-{self.name}"
 
+    @property
+    def entry_point(self) -> str:
+        """The environment class."""
+        return "melro_gym.envs.dm_control.env:SuiteEnv"
 
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """Set `attribute` of every MJCF element that `path` (ElementTree syntax) finds to `text(value)`."""
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """What makes the class this task."""
+        return {"task": self.key}
 
-    path: str
-    attribute: str
-    text: Callable[[float], str]
+    @property
+    def source(self) -> str:
+        """Where the task comes from."""
+        return f"dm_control suite, {self.key}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Perturbation:
-    """A number in the model of one domain that can be changed."""
+class OtherTask:
+    """A task with an environment class of its own."""
 
+    prefix: str
+    """First part of the id, for example `PointMaze`."""
     domain: str
-    name: str
-    """Snake-case name, reported in `info["perturbation"]`."""
-    suffix: str
-    """Second part of the id, for example `ThighLength`."""
-    description: str
-    edits: tuple[Edit, ...]
-    nominal: float
-    low: float
-    high: float
-    std: float
-    """Standard deviation of one step of the random schedulers (RWRL's default where it has one)."""
-    grid: tuple[float, ...]
-    """Values that evaluations and `randomize=True` use."""
-    unit: str
+    """What its perturbations' rows call it."""
+    summary: str
+    """What the agent is asked to do, in a few words."""
+    entry_point: str
     source: str
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Joint:
-    """An actuated joint (or, in the quadruped, an actuated tendon) that can be disabled."""
-
-    domain: str
-    name: str
-    """Snake-case name used by `joint=` and in the ids, for example `left_knee`."""
-    actuator: str
-    """The actuator's name in the model; `joint=` understands it too."""
-    side: str
-    """`right`, `left`, ...: how `joint=` chooses among the joints of one `kind`."""
-    kind: str
-    """`Hip`, `Knee`, ...: part of the id `<Task>-Disabled<Kind>-v0`."""
-    bodies: tuple[str, ...]
-    """Bodies whose geoms are drawn red while it is disabled."""
-    tendon: bool = False
-    """True where the actuator pulls a tendon; `locked` then holds the tendon's length."""
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """The class needs nothing else."""
+        return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,4 +101,3 @@ class EnvironmentRow:
     """Allowed values, or the choices."""
     unit: str = ""
     source: str = ""
-    max_episode_steps: int | None = None

@@ -1,43 +1,42 @@
-"""What can be perturbed, as data: tasks, numeric perturbations and joints that can be disabled.
+"""What can be perturbed, as data: tasks, perturbations and joints that can be disabled.
 
-Only rows and look-ups, and nothing heavy is imported, because `import melro_gym` reads this to register the ids. Adding
-a row to `rows_walking` or `rows_classic` adds its ids, its tests and its documentation.
+Only look-ups of the rows in `melro_gym.envs.tasks`, and nothing heavy is imported, because `import melro_gym` reads
+this to register the ids. Adding a row adds its ids, its tests and its documentation.
 """
 
 from __future__ import annotations
 
-from melro_gym.envs import rows_classic, rows_walking
-from melro_gym.envs.schema import Edit, Joint, Perturbation, Task, UncertaintySet
-from melro_gym.values import check_choice
+import importlib
+from collections.abc import Iterator
 
-__all__ = [
-    "DISABLED_JOINT",
-    "DISABLE_MODES",
-    "JOINTS",
-    "PERTURBATIONS",
-    "ROBUST_MPO_SETS",
-    "SCHEDULERS",
-    "TASKS",
-    "Edit",
-    "Joint",
-    "Perturbation",
-    "Task",
-    "UncertaintySet",
-    "check_choice",
-    "domain_joints",
-    "domain_perturbations",
-    "find_task",
-]
+from melro_gym.envs.checks import check_choice
+from melro_gym.envs.perturbations import AbstractNumber, AbstractPerturbation, DisabledJoint, Joint
+from melro_gym.envs.schema import OtherTask, Task
+from melro_gym.envs.tasks import (
+    acrobot,
+    cartpole,
+    cheetah,
+    franka,
+    hand,
+    hopper,
+    humanoid,
+    manipulator,
+    maze,
+    pendulum,
+    quadruped,
+    walker,
+)
 
-TASKS: tuple[Task, ...] = rows_walking.TASKS + rows_classic.TASKS
-PERTURBATIONS: tuple[Perturbation, ...] = rows_walking.PERTURBATIONS + rows_classic.PERTURBATIONS
-JOINTS: tuple[Joint, ...] = rows_walking.JOINTS
-ROBUST_MPO_SETS: tuple[UncertaintySet, ...] = rows_classic.ROBUST_MPO_SETS
+_WITH_JOINTS = (walker, cheetah, quadruped)
+_SUITE = (walker, quadruped, cheetah, hopper, humanoid, acrobot, cartpole, pendulum, manipulator)
+_OTHERS = (maze, franka, hand)
 
-DISABLED_JOINT = "disabled_joint"
-"""Name of the perturbation that is not a number."""
-
-DISABLE_MODES = ("zero_action", "unpowered", "locked")
+TASKS: tuple[Task, ...] = tuple(task for domain in _SUITE for task in domain.TASKS)
+"""Tasks of the dm_control suite."""
+OTHER_TASKS: tuple[OtherTask, ...] = tuple(task for domain in _OTHERS for task in domain.TASKS)
+PERTURBATIONS: tuple[AbstractNumber, ...] = tuple(row for domain in _SUITE for row in domain.PERTURBATIONS)
+"""This package's own perturbations of suite tasks, but for disabled joints."""
+JOINTS: tuple[Joint, ...] = tuple(joint for domain in _WITH_JOINTS for joint in domain.JOINTS)
 
 SCHEDULERS = (
     "constant",
@@ -51,6 +50,21 @@ SCHEDULERS = (
 )
 
 
+def _own_rows() -> Iterator[AbstractPerturbation]:
+    """Every perturbation of the package."""
+    yield from PERTURBATIONS
+    for domain in _OTHERS:
+        yield from domain.PERTURBATIONS
+    for domain in _WITH_JOINTS:
+        yield DisabledJoint(domain=domain.JOINTS[0].domain, joints=domain.JOINTS)
+
+
+_ROWS: dict[str, dict[str, AbstractPerturbation]] = {task.domain: {} for task in (*TASKS, *OTHER_TASKS)}
+"""Perturbations by domain and name; those of other packages are added."""
+for _row in _own_rows():
+    _ROWS[_row.domain][_row.name] = _row
+
+
 def find_task(name: str) -> Task:
     """Row of the task with this `domain-name`, such as `walker-walk`."""
     by_name = {task.key: task for task in TASKS}
@@ -58,11 +72,40 @@ def find_task(name: str) -> Task:
     return by_name[name]
 
 
-def domain_perturbations(domain: str) -> dict[str, Perturbation]:
-    """Numeric perturbations of a domain by name."""
-    return {row.name: row for row in PERTURBATIONS if row.domain == domain}
+def domains() -> tuple[str, ...]:
+    """Names of all domains."""
+    return tuple(_ROWS)
+
+
+def domain_tasks(domain: str) -> tuple[Task | OtherTask, ...]:
+    """Tasks of a domain."""
+    return tuple(task for task in (*TASKS, *OTHER_TASKS) if task.domain == domain)
+
+
+def domain_perturbations(domain: str) -> dict[str, AbstractPerturbation]:
+    """Perturbations of a domain by name."""
+    return dict(_ROWS[domain])
 
 
 def domain_joints(domain: str) -> dict[str, Joint]:
     """Joints of a domain that can be disabled, by name, in the order of the actuators."""
     return {row.name: row for row in JOINTS if row.domain == domain}
+
+
+def find_perturbation(domain: str, name: str) -> AbstractPerturbation:
+    """The perturbation of a domain called `name`, or `module:name`, whose module is imported where it is not known.
+
+    Raises:
+        ValueError: no such perturbation; the message names the choices.
+        ImportError: the module cannot be imported.
+    """
+    module, _, plain = name.rpartition(":") if isinstance(name, str) else ("", "", name)
+    if module and plain not in _ROWS[domain]:
+        importlib.import_module(module)
+    check_choice("perturbation", plain, (None, *_ROWS[domain]))
+    return _ROWS[domain][plain]
+
+
+def add_perturbation(row: AbstractPerturbation) -> None:
+    """Add a row to the tables of this process."""
+    _ROWS[row.domain][row.name] = row

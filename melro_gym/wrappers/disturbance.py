@@ -11,7 +11,7 @@ from typing import Any, SupportsFloat
 import gymnasium as gym
 import numpy as np
 
-from melro_gym.envs.requests import check_number
+from melro_gym.envs.checks import check_number
 
 
 class Disturbance(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs):

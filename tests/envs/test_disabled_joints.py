@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from env_helpers import first_task, make
 
-from melro_gym.envs.schema import Joint
-from melro_gym.envs.suite import SuiteEnv
-from melro_gym.envs.tables import DISABLE_MODES, JOINTS, TASKS, domain_joints
+from melro_gym.envs.dm_control.env import SuiteEnv
+from melro_gym.envs.perturbations import DISABLE_MODES, Joint
+from melro_gym.envs.tables import JOINTS, TASKS, domain_joints
 
 by_joint = pytest.mark.parametrize("joint", JOINTS, ids=lambda joint: f"{joint.domain}-{joint.name}")
 HELD = {"walker": 0.001, "cheetah": 0.01, "quadruped": 0.04}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from env_helpers import make
 
-from melro_gym.envs import mjcf
+from melro_gym.envs.dm_control import mjcf
 from melro_gym.envs.draws import Scheduler
 from melro_gym.envs.tables import SCHEDULERS, domain_perturbations
 

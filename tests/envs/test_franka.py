@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from robot_helpers import make_robot
 
-from melro_gym.envs.franka import FrankaReachEnv
-from melro_gym.envs.franka_model import READY_POSE, STIFFNESS, TORQUE_LIMITS, VELOCITY_LIMITS
-from melro_gym.envs.robot_tables import FRANKA_ROWS
+from melro_gym.envs.franka.env import FrankaReachEnv
+from melro_gym.envs.franka.model import READY_POSE, STIFFNESS, TORQUE_LIMITS, VELOCITY_LIMITS
+from melro_gym.envs.tasks.franka import PERTURBATIONS as FRANKA_ROWS
 
 IDS = ("FrankaReach-v0", *(f"FrankaReach-{row.suffix}-v0" for row in FRANKA_ROWS))
 HOME = np.array([0, 0, 0, -1.57079, 0, 1.57079, -0.7853])

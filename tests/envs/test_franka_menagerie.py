@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from melro_gym.envs.franka import FrankaReachEnv
+from melro_gym.envs.franka.env import FrankaReachEnv
 
 ROOT = os.environ.get("MENAGERIE_ROOT")
 FINGERS = (0.04, 0.04)

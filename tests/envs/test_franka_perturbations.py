@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from robot_helpers import make_robot, run_robot
 
-from melro_gym.envs.franka import ROWS, FrankaReachEnv, gap_parts
-from melro_gym.envs.franka_model import READY_POSE, STIFFNESS
-from melro_gym.envs.robot_tables import FRANKA_GAP, FRANKA_ROWS
+from melro_gym.envs.franka.env import FrankaReachEnv, gap_parts
+from melro_gym.envs.franka.model import READY_POSE, STIFFNESS
+from melro_gym.envs.tasks.franka import GAP as FRANKA_GAP
+from melro_gym.envs.tasks.franka import PERTURBATIONS as FRANKA_ROWS
+
+ROWS = {row.name: row for row in FRANKA_ROWS}
 
 
 def make(env_id: str = "FrankaReach-v0", **kwargs: Any) -> FrankaReachEnv:

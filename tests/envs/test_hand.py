@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from robot_helpers import make_robot, run_robot
 
-from melro_gym.envs import repair
-from melro_gym.envs.hand import HandCubeEnv
-from melro_gym.envs.robot_tables import HAND_SET
+from melro_gym.envs.hand import repair
+from melro_gym.envs.hand.env import HandCubeEnv
+from melro_gym.envs.tasks.hand import ROBUST_MPO_SET as HAND_SET
 
 
 def make(env_id: str = "ShadowHandCube-v0", **kwargs: Any) -> HandCubeEnv:

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from robot_helpers import make_robot, run_robot
 
-from melro_gym.envs.maze import PointMazeEnv
-from melro_gym.envs.maze_model import MazeMap, compile_maze, maze_mjcf
-from melro_gym.envs.robot_tables import MAZE_LAYOUTS, MAZE_MAP
+from melro_gym.envs.maze.env import PointMazeEnv
+from melro_gym.envs.maze.map import MazeMap
+from melro_gym.envs.maze.model import compile_maze, maze_mjcf
+from melro_gym.envs.tasks.maze import MAZE_MAP
+from melro_gym.envs.tasks.maze import PERTURBATIONS as MAZE_LAYOUTS
 
 IDS = ("PointMaze-v0", *(f"PointMaze-{row.suffix}-v0" for row in MAZE_LAYOUTS))
 TWO_GOALS = ["11111", "1g0g1", "10001", "10r01", "11111"]
@@ -105,7 +107,7 @@ def test_no_blocks_equals_the_open_maze():
     np.testing.assert_array_equal(run_robot(make(), 2), run_robot(make("PointMaze-Blocks-v0", value=[]), 2))
 
 
-@pytest.mark.parametrize("row", [row for row in MAZE_LAYOUTS if row.randomize], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [row for row in MAZE_LAYOUTS if row.random], ids=lambda row: row.name)
 def test_random_layouts_hold_each_block_in_half_of_the_episodes(row):
     env = make(f"PointMaze-{row.suffix}-v0")
     counts = dict.fromkeys(row.cells, 0)

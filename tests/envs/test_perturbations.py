@@ -11,9 +11,11 @@ import pytest
 from dm_control.suite import common
 from env_helpers import NUMBER_ROWS, first_task, make, rollout
 
-from melro_gym.envs.mjcf import compile_physics
-from melro_gym.envs.schema import Perturbation, Task
-from melro_gym.envs.tables import PERTURBATIONS, ROBUST_MPO_SETS, domain_perturbations, find_task
+from melro_gym.envs.dm_control.mjcf import compile_physics
+from melro_gym.envs.perturbations import AbstractNumber
+from melro_gym.envs.schema import Task
+from melro_gym.envs.tables import PERTURBATIONS, domain_perturbations, find_task
+from melro_gym.envs.tasks.robust_mpo import ROBUST_MPO_SETS
 
 DERIVED = {
     "actuator_acc0", "body_invweight0", "body_subtreemass", "bvh_aabb", "cam_poscom0", "dof_M0", "dof_invweight0",
@@ -86,7 +88,15 @@ CHANGED: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
     ("manipulator", "lower_arm_length"): _limb(("lower_arm",), ("lower_arm",), ("hand",)),
     ("manipulator", "root_damping"): {"dof_damping": ("arm_root",)},
     ("manipulator", "shoulder_damping"): {"dof_damping": ("arm_shoulder",)},
+    # these act during the episode, or on an option of the whole simulation; see test_effects.py
+    **{(robot, name): {} for robot in ("walker", "cheetah", "quadruped") for name in ("push", "slope", "battery_left")},
 }
+
+
+def compiled(task: str, name: str | None, value: float | None) -> mujoco.MjModel:
+    """Model of a task with one number changed."""
+    row = None if name is None else domain_perturbations(find_task(task).domain)[name]
+    return compile_physics(task, row, value, sky=False).model.ptr
 
 
 def _names(model: mujoco.MjModel, field: str, rows: np.ndarray) -> set[str]:
@@ -97,10 +107,10 @@ def _names(model: mujoco.MjModel, field: str, rows: np.ndarray) -> set[str]:
 
 
 @pytest.mark.parametrize("row", PERTURBATIONS, ids=lambda row: f"{row.domain}-{row.name}")
-def test_a_perturbation_changes_exactly_what_it_names(row: Perturbation):
+def test_a_perturbation_changes_exactly_what_it_names(row: AbstractNumber):
     task = first_task(row.domain).key
     nominal = compile_physics(task, sky=False).model.ptr
-    perturbed = compile_physics(task, row.name, row.high, sky=False).model.ptr
+    perturbed = compile_physics(task, row, row.high, sky=False).model.ptr
     changed: dict[str, set[str]] = {}
     for field in dir(nominal):
         before = getattr(nominal, field)
@@ -137,25 +147,25 @@ def test_a_perturbation_changes_exactly_what_it_names(row: Perturbation):
     ],
 )
 def test_total_mass_is_that_of_the_original_suite(task: str, name: str | None, value: float | None, mass: float):
-    model = compile_physics(task, name, value, sky=False).model.ptr
+    model = compiled(task, name, value)
     assert float(model.body_mass.sum()) == pytest.approx(mass, abs=5e-5)
 
 
 @pytest.mark.parametrize(("low", "expected"), [(0.1, 0.1), (0.7, 0.7), (1.0, 1.0), (2.0, 2.0)])
 def test_friction_of_a_toe_on_the_floor_is_the_value(low: float, expected: float):
-    model = compile_physics("quadruped-walk", "contact_friction", low, sky=False).model.ptr
+    model = compiled("quadruped-walk", "contact_friction", low)
     friction = {name: model.geom(name).friction[0] for name in ("floor", "toe_front_left")}
     assert max(friction.values()) == expected
 
 
 @pytest.mark.parametrize("value", [0.05, 0.4, 0.7, 1.0, 1.2])
 def test_friction_of_a_humanoids_foot_on_the_floor_is_the_value(value: float):
-    model = compile_physics("humanoid-walk", "contact_friction", value, sky=False).model.ptr
+    model = compiled("humanoid-walk", "contact_friction", value)
     assert max(model.geom(name).friction[0] for name in ("floor", "right_right_foot")) == value
 
 
 @pytest.mark.parametrize(("task", "row"), NUMBER_ROWS, ids=lambda part: getattr(part, "prefix", None) or part.suffix)
-def test_a_row_is_consistent(task: Task, row: Perturbation):
+def test_a_row_is_consistent(task: Task, row: AbstractNumber):
     assert row.low <= row.nominal <= row.high
     assert list(row.grid) == sorted(set(row.grid)) and row.nominal in row.grid
     assert row.low <= row.grid[0] and row.grid[-1] <= row.high
@@ -226,7 +236,7 @@ def test_the_same_edit_by_another_route_gives_the_same_motion(
     spec = mujoco.MjSpec.from_string(source if isinstance(source, str) else source.decode(), include=common.ASSETS)
     edit(spec, value)
     expected = spec.compile()
-    ours = compile_physics(task, name, value).model.ptr
+    ours = compiled(task, name, value)
     np.testing.assert_allclose(ours.body_mass, expected.body_mass, rtol=1e-9)
     np.testing.assert_allclose(ours.body_inertia, expected.body_inertia, rtol=1e-9)
     rng, states = np.random.default_rng(0), [mujoco.MjData(model) for model in (ours, expected)]

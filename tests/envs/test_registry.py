@@ -13,8 +13,8 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 
 import melro_gym
+from melro_gym.envs.dm_control.env import SuiteEnv
 from melro_gym.envs.schema import EnvironmentRow
-from melro_gym.envs.suite import SuiteEnv
 from melro_gym.envs.tables import JOINTS, PERTURBATIONS, TASKS
 
 # Gymnasium advises finite limits; joint velocities and sensors of dm_control have none.

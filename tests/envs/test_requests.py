@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from env_helpers import make
 
-from melro_gym.envs import suite
+from melro_gym.envs.dm_control import env as suite
 
 THIGH, KNEE, JOINT, NOMINAL = (
     f"WalkerWalk{suffix}-v0" for suffix in ("-ThighLength", "-DisabledKnee", "-DisabledJoint", "")

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
+from robot_helpers import ROBOT_ROWS as ENVIRONMENTS
 from robot_helpers import make_robot, run_robot
 
-from melro_gym.envs.robot_tables import ENVIRONMENTS
 from melro_gym.envs.schema import EnvironmentRow
 
 # Gymnasium advises finite limits; positions and velocities have none.

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import collections
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
 import mujoco
 import numpy as np
 
-from melro_gym.envs.franka_model import (
+from melro_gym.envs.base import PerturbedEnv
+from melro_gym.envs.checks import check_choice
+from melro_gym.envs.franka.model import (
     JOINTS,
     MODELS,
     READY_POSE,
@@ -20,12 +22,10 @@ from melro_gym.envs.franka_model import (
     VELOCITY_LIMITS,
     compile_arm,
 )
-from melro_gym.envs.requests import Request
-from melro_gym.envs.robot import RobotEnv
-from melro_gym.envs.robot_tables import FRANKA_GAP, FRANKA_ROWS
-from melro_gym.envs.tables import check_choice
+from melro_gym.envs.perturbations import AbstractPerturbation, Request
+from melro_gym.envs.tasks.franka import GAP, PERTURBATIONS
 
-ROWS = {row.name: row for row in FRANKA_ROWS}
+_NOMINAL = {row.name: row.nominal for row in PERTURBATIONS}
 GOAL_LOW, GOAL_HIGH = (0.2, -0.35, 0.15), (0.5, 0.35, 0.6)
 """Metres from the arm's base (Bok et al. 2025, Eq. 16)."""
 GOAL_QUATERNION = (0.0, 1.0, 0.0, 0.0)
@@ -36,7 +36,7 @@ _VELOCITY_NOISE = 10.0
 _ANCHOR_TICKS = 10
 
 
-class FrankaReachEnv(RobotEnv):
+class FrankaReachEnv(PerturbedEnv):
     """A Franka Panda arm moves its hand to a random goal and keeps it pointing down (Bok et al. 2025, section 4.3, E).
 
     Actions are the velocities of the seven joints, scaled to the real arm's limits (2.175 rad/s for joints 1 to 4, 2.61
@@ -63,6 +63,7 @@ class FrankaReachEnv(RobotEnv):
         scheduler: one of `melro_gym.envs.tables.SCHEDULERS`: how the number changes from episode to episode.
         scheduler_std: standard deviation of a scheduler's step; None is the row's.
         scheduler_period: episodes for which a scheduler keeps a value.
+        perturbation_kwargs: settings of the perturbation, for those that have any.
         action_repeat: control steps of 0.1 s per call of `step`. 1 by default, unlike in the suite, because the paper's
             policy acts at 10 Hz.
         render_mode: None or `rgb_array`; the orange ball is the goal, a red one the payload.
@@ -81,7 +82,7 @@ class FrankaReachEnv(RobotEnv):
         ((17,), 0.321, 2.0)
     """
 
-    rows = ROWS
+    domain = "franka"
     control_timestep = 0.1
     control_steps = 100
     camera = "view"
@@ -93,12 +94,13 @@ class FrankaReachEnv(RobotEnv):
         model: str = "embedded",
         rotation_weight: float | int = 1.0,
         perturbation: str | None = None,
-        value: float | int | None = None,
+        value: Any = None,
         randomize: bool | str | Sequence[Any] = False,
         bounds: Iterable[Any] | None = None,
         scheduler: str | None = None,
         scheduler_std: float | int | None = None,
         scheduler_period: int = 1,
+        perturbation_kwargs: Mapping[str, Any] | None = None,
         action_repeat: int = 1,
         render_mode: str | None = None,
         width: int = 480,
@@ -111,22 +113,31 @@ class FrankaReachEnv(RobotEnv):
         self._rotation_weight = float(rotation_weight)
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (2 * len(JOINTS) + 3,), np.float32)
         self.action_space = gym.spaces.Box(-1.0, 1.0, (len(JOINTS),), np.float32)
-        requested = self._check(perturbation, value)
-        drawing = self._number_drawing(
-            requested,
-            value,
-            randomize,
-            bounds=bounds,
-            scheduler=scheduler,
-            scheduler_std=scheduler_std,
-            scheduler_period=scheduler_period,
-        )
         self._goal = np.zeros(3)
-        self._prepare(requested, drawing, action_repeat, render_mode, (height, width))
+        self._prepare(
+            perturbation=perturbation,
+            asked={"value": value},
+            drawing={
+                "randomize": randomize,
+                "bounds": bounds,
+                "scheduler": scheduler,
+                "scheduler_std": scheduler_std,
+                "scheduler_period": scheduler_period,
+            },
+            perturbation_kwargs=perturbation_kwargs,
+            action_repeat=action_repeat,
+            render_mode=render_mode,
+            width=width,
+            height=height,
+        )
+        self._load()
 
-    def _build(self, wanted: Request | None) -> tuple[mujoco.MjModel, mujoco.MjData]:
+    def _build(
+        self, row: AbstractPerturbation | None, value: Any, wanted: Request | None
+    ) -> tuple[mujoco.MjModel, mujoco.MjData]:
         parts = gap_parts(wanted)
-        model = copy.copy(compile_arm(self._source, *(parts[name] for name in _IN_MODEL)))
+        edit = (row, value) if row is not None and row.edits_spec else ()
+        model = copy.copy(compile_arm(self._source, *(parts[name] for name in _IN_MODEL), *edit))
         return model, mujoco.MjData(model)
 
     def _use(self, simulation: Any, wanted: Request | None) -> None:
@@ -149,12 +160,13 @@ class FrankaReachEnv(RobotEnv):
         self._commands = collections.deque([still] * (self._delay[0] + 2), maxlen=self._delay[0] + 2)
         mujoco.mj_forward(self._model, self._data)
 
-    def _advance(self, action: np.ndarray) -> None:
-        self._commands.appendleft(np.tile(action * VELOCITY_LIMITS, 2))
+    def _advance(self, command: np.ndarray) -> bool:
+        self._commands.appendleft(np.tile(command * VELOCITY_LIMITS, 2))
         steps, ticks = self._delay
         self._run(self._commands[steps + 1], ticks)
         self._run(self._commands[steps], self._ticks - ticks)
         mujoco.mj_kinematics(self._model, self._data)  # the hand's pose at the last tick, not the one before
+        return self._diverged()
 
     def _run(self, command: np.ndarray, ticks: int) -> None:
         """Simulate with one command; every 10 ms the set point comes back to where the joint's torque can use it."""
@@ -194,12 +206,12 @@ class FrankaReachEnv(RobotEnv):
 
 def gap_parts(wanted: Request | None) -> dict[str, float]:
     """Value of every single stand-in under a perturbation; `sim_to_real_gap` sets them all."""
-    parts = {name: row.nominal for name, row in ROWS.items() if name != _GAP}
-    if wanted is None:
+    parts = {name: nominal for name, nominal in _NOMINAL.items() if name != _GAP}
+    if wanted is None or wanted["name"] not in _NOMINAL:
         return parts
     if wanted["name"] != _GAP:
         return {**parts, wanted["name"]: wanted["value"]}
-    return {name: start + wanted["value"] * (FRANKA_GAP[name] - start) for name, start in parts.items()}
+    return {name: start + wanted["value"] * (GAP[name] - start) for name, start in parts.items()}
 
 
 def _check_goal(goal: Any) -> np.ndarray:

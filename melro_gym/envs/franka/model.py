@@ -12,12 +12,14 @@ from __future__ import annotations
 import functools
 import importlib
 from importlib import resources
+from typing import Any
 
 import gymnasium as gym
 import mujoco
 import numpy as np
 
-from melro_gym.envs.robot import look_at
+from melro_gym.envs.base import look_at
+from melro_gym.envs.perturbations import AbstractPerturbation
 
 MODELS = ("embedded", "menagerie")
 JOINTS = tuple(f"joint{number}" for number in range(1, 8))
@@ -43,7 +45,13 @@ _CAMERA_POSITION, _CAMERA_TARGET = (1.25, -1.15, 0.85), (0.2, 0.0, 0.36)
 
 @functools.lru_cache(maxsize=64)
 def compile_arm(
-    model: str, payload_mass: float, joint_damping: float, joint_friction: float, gain_scale: float
+    model: str,
+    payload_mass: float,
+    joint_damping: float,
+    joint_friction: float,
+    gain_scale: float,
+    perturbation: AbstractPerturbation | None = None,
+    value: Any = None,
 ) -> mujoco.MjModel:
     """Compiled model of the arm in its scene; shared, so take a copy before changing it.
 
@@ -53,6 +61,8 @@ def compile_arm(
         joint_damping: N m s/rad of every joint.
         joint_friction: N m of dry friction of every joint.
         gain_scale: factor on the controller's stiffness and damping.
+        perturbation: what else edits the arm in its scene, or None.
+        value: its value.
     """
     spec = _embedded_spec() if model == "embedded" else _menagerie_spec()
     spec.option.timestep = TIMESTEP
@@ -78,6 +88,8 @@ def compile_arm(
         )
     _add_controller(spec, gain_scale)
     _add_scene(spec)
+    if perturbation is not None:
+        perturbation.edit(spec, value)
     return spec.compile()
 
 
@@ -92,7 +104,7 @@ def _like(present: float | np.ndarray, value: float) -> float | np.ndarray:
 
 def _embedded_spec() -> mujoco.MjSpec:
     """This package's own arm: published dynamics, simple shapes."""
-    path = resources.files("melro_gym.envs") / "assets" / "panda.xml"
+    path = resources.files("melro_gym.envs.franka") / "panda.xml"
     return mujoco.MjSpec.from_string(path.read_text(encoding="utf-8"))
 
 

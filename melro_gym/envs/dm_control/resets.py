@@ -1,4 +1,4 @@
-"""Distributions of an episode's first state."""
+"""Distributions of an episode's first state, and the generator they draw from."""
 
 from __future__ import annotations
 
@@ -24,3 +24,10 @@ def initialize_episode(task: Any, physics: dm_mujoco.Physics, start: str) -> Non
     heading = task.random.uniform(0.0, 2.0 * np.pi)
     upright = np.array([np.cos(heading / 2.0), 0.0, 0.0, np.sin(heading / 2.0)])
     quadruped._find_non_contacting_height(physics, upright)
+
+
+def random_state(seed: int) -> np.random.RandomState:
+    """Generator of a dm_control task: the one its own seeding gives where it takes the seed, another one beyond."""
+    if seed < 2**32:
+        return np.random.RandomState(seed)
+    return np.random.RandomState(np.random.MT19937(np.random.SeedSequence(seed)))

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import functools
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +14,35 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 
-from melro_gym.envs.repair import repair_gymnasium_robotics
-from melro_gym.envs.requests import Request
-from melro_gym.envs.robot import RobotEnv, look_at
-from melro_gym.envs.robot_tables import HAND_ROWS
-from melro_gym.envs.tables import check_choice
+from melro_gym.envs.base import PerturbedEnv, look_at
+from melro_gym.envs.checks import check_choice
+from melro_gym.envs.hand.repair import repair_gymnasium_robotics
+from melro_gym.envs.perturbations import AbstractPerturbation, Request
+from melro_gym.envs.tasks.hand import PERTURBATIONS
 
 with contextlib.redirect_stderr(io.StringIO()):  # a notice about other environments
     import gymnasium_robotics
     from gymnasium_robotics.envs.shadow_dexterous_hand.manipulate_block import MujocoHandBlockEnv
     from gymnasium_robotics.utils import mujoco_utils
 
-ROWS = {row.name: row for row in HAND_ROWS}
-NOMINAL_HALF_WIDTH = ROWS["cube_half_width"].nominal
+(_WIDTH,) = PERTURBATIONS
 REWARDS = ("dense", "sparse")
 _PRINT_DEPTH = 0.001
 _CAMERA_POSITION, _CAMERA_TARGET = (0.72, 0.52, 0.42), (1.05, 0.93, 0.16)
 _GOAL_OFFSET = 0.15
 _HAND, _POSE, _TWIST = slice(0, 24), slice(24, 31), slice(24, 30)
 """Where the model keeps the hand's joints, the cube's pose and its velocity."""
-_UNPICKLED = ("_mujoco", "_utils", "mujoco_renderer")
+_UNPICKLED = ("_compiled", "_mujoco", "_utils", "mujoco_renderer")
 
 
 @functools.lru_cache(maxsize=32)
-def compile_hand(half_width: float) -> mujoco.MjModel:
+def compile_hand(
+    half_width: float, perturbation: AbstractPerturbation | None = None, value: Any = None
+) -> mujoco.MjModel:
     """gymnasium-robotics' hand with a cube of this half-width in metres; shared, so take a copy before changing it.
 
-    The cube keeps its density (567 kg/m^3). The transparent cube that shows the goal has the same size.
+    The cube keeps its density (567 kg/m^3). The transparent cube that shows the goal has the same size. Another
+    perturbation may edit the model further.
     """
     path = Path(gymnasium_robotics.__path__[0]) / "envs" / "assets" / "hand" / "manipulate_block.xml"
     spec = mujoco.MjSpec.from_file(str(path))
@@ -51,6 +53,8 @@ def compile_hand(half_width: float) -> mujoco.MjModel:
     spec.worldbody.add_camera(
         name="view", pos=_CAMERA_POSITION, quat=look_at(_CAMERA_POSITION, _CAMERA_TARGET), fovy=32
     )
+    if perturbation is not None:
+        perturbation.edit(spec, value)
     return spec.compile()
 
 
@@ -60,12 +64,12 @@ class _HandSimulation(MujocoHandBlockEnv):
     model: mujoco.MjModel
     data: mujoco.MjData
 
-    def __init__(self, half_width: float, reward: str):
-        self._half_width = half_width
+    def __init__(self, compiled: mujoco.MjModel, reward: str):
+        self._compiled = compiled
         super().__init__(target_position="ignore", target_rotation="xyz", reward_type=reward)
 
     def _initialize_simulation(self) -> None:
-        self.model = copy.copy(compile_hand(self._half_width))
+        self.model = copy.copy(self._compiled)
         self.data = mujoco.MjData(self.model)
         self._model_names = self._utils.MujocoModelNames(self.model)
         self._env_setup(initial_qpos=self.initial_qpos)
@@ -81,7 +85,7 @@ class _HandSimulation(MujocoHandBlockEnv):
         self._mujoco, self._utils, self.mujoco_renderer = mujoco, mujoco_utils, None
 
 
-class HandCubeEnv(RobotEnv):
+class HandCubeEnv(PerturbedEnv):
     """The Shadow hand turns a cube on its palm to a random orientation, with cubes of other sizes.
 
     The simulation, its reset, goals and rewards are gymnasium-robotics' `HandManipulateBlockRotateXYZ`; the cubes are
@@ -106,6 +110,7 @@ class HandCubeEnv(RobotEnv):
         scheduler: one of `melro_gym.envs.tables.SCHEDULERS`: how the number changes from episode to episode.
         scheduler_std: standard deviation of a scheduler's step; None is the row's.
         scheduler_period: episodes for which a scheduler keeps a value.
+        perturbation_kwargs: settings of the perturbation, for those that have any.
         action_repeat: control steps of 0.04 s per call of `step`.
         render_mode: None or `rgb_array`; the cube beside the hand shows the goal.
         width: width of a rendered picture in pixels.
@@ -122,7 +127,7 @@ class HandCubeEnv(RobotEnv):
         ((65,), 0.02)
     """
 
-    rows = ROWS
+    domain = "hand"
     control_timestep = 0.04
     control_steps = 200
     camera = "view"
@@ -133,36 +138,45 @@ class HandCubeEnv(RobotEnv):
         *,
         reward: str = "dense",
         perturbation: str | None = None,
-        value: float | int | None = None,
+        value: Any = None,
         randomize: bool | str | Sequence[Any] = False,
         bounds: Iterable[Any] | None = None,
         scheduler: str | None = None,
         scheduler_std: float | int | None = None,
         scheduler_period: int = 1,
+        perturbation_kwargs: Mapping[str, Any] | None = None,
         action_repeat: int = 1,
         render_mode: str | None = None,
         width: int = 480,
         height: int = 360,
     ):
         check_choice("reward", reward, REWARDS)
-        requested = self._check(perturbation, value)
-        drawing = self._number_drawing(
-            requested,
-            value,
-            randomize,
-            bounds=bounds,
-            scheduler=scheduler,
-            scheduler_std=scheduler_std,
-            scheduler_period=scheduler_period,
-        )
         self._reward = reward
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (65,), np.float32)
         self.action_space = gym.spaces.Box(-1.0, 1.0, (20,), np.float32)
         repair_gymnasium_robotics()
-        self._prepare(requested, drawing, action_repeat, render_mode, (height, width))
+        self._prepare(
+            perturbation=perturbation,
+            asked={"value": value},
+            drawing={
+                "randomize": randomize,
+                "bounds": bounds,
+                "scheduler": scheduler,
+                "scheduler_std": scheduler_std,
+                "scheduler_period": scheduler_period,
+            },
+            perturbation_kwargs=perturbation_kwargs,
+            action_repeat=action_repeat,
+            render_mode=render_mode,
+            width=width,
+            height=height,
+        )
+        self._load()
 
-    def _build(self, wanted: Request | None) -> _HandSimulation:
-        return _HandSimulation(NOMINAL_HALF_WIDTH if wanted is None else wanted["value"], self._reward)
+    def _build(self, row: AbstractPerturbation | None, value: Any, wanted: Request | None) -> _HandSimulation:
+        half_width = value if row is not None and row.name == _WIDTH.name else _WIDTH.nominal
+        edit = (row, value) if row is not None and row.edits_spec else ()
+        return _HandSimulation(compile_hand(half_width, *edit), self._reward)
 
     def _use(self, simulation: _HandSimulation, wanted: Request | None) -> None:
         self._simulation = simulation
@@ -175,9 +189,10 @@ class HandCubeEnv(RobotEnv):
         self._simulation._np_random = self.np_random
         self._simulation.reset()
 
-    def _advance(self, action: np.ndarray) -> None:
-        self._simulation._set_action(action)
-        self._simulation._mujoco_step(action)
+    def _advance(self, command: np.ndarray) -> bool:
+        self._simulation._set_action(command)
+        self._simulation._mujoco_step(command)
+        return self._diverged()
 
     def _observe(self) -> np.ndarray:
         positions, velocities = self._data.qpos, self._data.qvel

@@ -1,0 +1,1 @@
+"""Suite tasks of dm_control."""

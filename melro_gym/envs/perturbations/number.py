@@ -1,0 +1,42 @@
+"""Numbers of a model: a row of a table with MJCF edits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+from melro_gym.envs.perturbations.base import AbstractNumber
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Set `attribute` of every MJCF element that `path` (ElementTree syntax) finds to `text(value)`."""
+
+    path: str
+    attribute: str
+    text: Callable[[float], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number(AbstractNumber):
+    """A number in the model of one domain.
+
+    The suite's numbers are edits of MJCF, because a default class can be edited there only; those of the arm and the
+    hand have none and are applied where their models are made.
+    """
+
+    edits: tuple[Edit, ...] = ()
+
+    def edit_mjcf(self, root: ElementTree.Element, value: float) -> None:
+        """Apply the edits for `value` to an MJCF tree, in place.
+
+        Raises:
+            ValueError: an edit finds no element, so that it would silently change nothing.
+        """
+        for edit in self.edits:
+            elements = root.findall(edit.path)
+            if not elements:
+                raise ValueError(f"{self.name}: nothing at {edit.path} in the model of {self.domain}.")
+            for element in elements:
+                element.set(edit.attribute, edit.text(value))
