@@ -8,13 +8,19 @@ import gymnasium as gym
 
 from melro_gym.envs.perturbations import AbstractPerturbation, Variant
 from melro_gym.envs.schema import EnvironmentRow, OtherTask, Task
-from melro_gym.envs.tables import OTHER_TASKS, TASKS, add_perturbation, domain_perturbations, domain_tasks
+from melro_gym.envs.tables import (
+    OTHER_TASKS,
+    TASKS,
+    add_perturbation,
+    domain_perturbations,
+    domain_tasks,
+    owner,
+    reference,
+)
 from melro_gym.envs.validation import check_perturbation
 
 ENTRY_POINT = "melro_gym.envs.dm_control.env:SuiteEnv"
 NAMESPACE = "melro"
-_FOREIGN: dict[tuple[str, str], str] = {}
-"""Module that registered a perturbation of another package, by domain and name."""
 
 
 def environment_rows() -> Iterator[EnvironmentRow]:
@@ -54,9 +60,8 @@ def register_perturbation(perturbation: AbstractPerturbation, *, module: str | N
             f"A perturbation of this package's kind {type(perturbation).__name__} needs `module=__name__`."
         )
     module = type(perturbation).__module__ if module is None else module
-    check_perturbation(perturbation, replace=lambda row: _FOREIGN.get((row.domain, row.name)) == module)
-    _FOREIGN[perturbation.domain, perturbation.name] = module
-    add_perturbation(perturbation)
+    check_perturbation(perturbation, replace=lambda row: owner(row) == module)
+    add_perturbation(perturbation, module)
     rows = [row for task in domain_tasks(perturbation.domain) for row in _variant_rows(task, perturbation)]
     for row in rows:
         _register(row)
@@ -71,17 +76,14 @@ def _register(row: EnvironmentRow) -> None:
 
 def _variant_rows(task: Task | OtherTask, perturbation: AbstractPerturbation) -> Iterator[EnvironmentRow]:
     """Rows of the ids that a perturbation gives a task."""
-    module = _FOREIGN.get((perturbation.domain, perturbation.name))
-    name = perturbation.name if module in (None, "__main__") else f"{module}:{perturbation.name}"
     for variant in perturbation.variants():
-        yield _row(task, perturbation, variant, name)
+        yield _row(task, perturbation, variant)
 
 
 def _row(
     task: Task | OtherTask,
     perturbation: AbstractPerturbation | None = None,
     variant: Variant | None = None,
-    name: str = "",
 ) -> EnvironmentRow:
     """Row of one id, nominal without a perturbation."""
     summary = f"{task.domain}: {task.summary}"
@@ -96,7 +98,7 @@ def _row(
     return EnvironmentRow(
         env_id=f"{task.prefix}-{variant.suffix}-v0",
         entry_point=task.entry_point,
-        kwargs={**task.kwargs, "perturbation": name, **variant.kwargs},
+        kwargs={**task.kwargs, "perturbation": reference(perturbation), **variant.kwargs},
         task=summary,
         parameter=perturbation.name,
         nominal=variant.nominal,

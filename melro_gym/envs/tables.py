@@ -65,6 +65,10 @@ for _row in _own_rows():
     _ROWS[_row.domain][_row.name] = _row
 
 
+_MODULES: dict[tuple[str, str], str] = {}
+"""Modules that registered perturbations of other packages, by domain and name."""
+
+
 def find_task(name: str) -> Task:
     """Row of the task with this `domain-name`, such as `walker-walk`."""
     by_name = {task.key: task for task in TASKS}
@@ -106,6 +110,18 @@ def find_perturbation(domain: str, name: str) -> AbstractPerturbation:
     return _ROWS[domain][plain]
 
 
-def add_perturbation(row: AbstractPerturbation) -> None:
-    """Add a row to the tables of this process."""
+def add_perturbation(row: AbstractPerturbation, module: str) -> None:
+    """Add a row of another package, which `module` registers, to the tables of this process."""
     _ROWS[row.domain][row.name] = row
+    _MODULES[row.domain, row.name] = module
+
+
+def owner(row: AbstractPerturbation) -> str | None:
+    """The module of another package that registered the perturbation of this domain and name."""
+    return _MODULES.get((row.domain, row.name))
+
+
+def reference(row: AbstractPerturbation) -> str:
+    """The name that `find_perturbation` understands in every process: `name`, or `module:name`."""
+    module = owner(row)
+    return row.name if module in (None, "__main__") else f"{module}:{row.name}"

@@ -17,7 +17,7 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 
 import melro_gym
-from melro_gym.envs import registration, tables
+from melro_gym.envs import tables
 from melro_gym.envs.listing import list_environments
 from melro_gym.envs.perturbations import Push
 
@@ -37,7 +37,7 @@ def foreign() -> Iterator[ModuleType]:
         gym.registry.clear()
         gym.registry.update(ids)
         tables._ROWS.update(rows)
-        registration._FOREIGN.clear()
+        tables._MODULES.clear()
 
 
 def make(env_id: str, **kwargs: Any) -> Any:

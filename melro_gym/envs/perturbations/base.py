@@ -123,6 +123,8 @@ class AbstractPerturbation(abc.ABC):
         if unknown:
             known = ", ".join(self.settings) or "none"
             raise ValueError(f"Unknown entries {unknown} in `perturbation_kwargs` of {self.name}; known: {known}.")
+        if not settings:
+            return self
         return dataclasses.replace(self, **{name: frozen(entry) for name, entry in settings.items()})
 
 

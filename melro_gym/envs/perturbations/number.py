@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from xml.etree import ElementTree
 
 from melro_gym.envs.perturbations.base import AbstractNumber
@@ -27,6 +29,11 @@ class Number(AbstractNumber):
     """
 
     edits: tuple[Edit, ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # by name, because the edits are functions without one
+        tables = importlib.import_module("melro_gym.envs.tables")
+        return tables.find_perturbation, (self.domain, tables.reference(self))
 
     def edit_mjcf(self, root: ElementTree.Element, value: float) -> None:
         """Apply the edits for `value` to an MJCF tree, in place.
