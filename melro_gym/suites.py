@@ -22,7 +22,7 @@ import gymnasium as gym
 from melro_gym.envs.checks import check_choice
 from melro_gym.envs.perturbations import AbstractNumber, Number
 from melro_gym.envs.schema import UncertaintySet
-from melro_gym.envs.tables import PERTURBATIONS, domain_joints, domain_perturbations, find_task
+from melro_gym.envs.tables import PERTURBATIONS, domain_joints, domain_number, find_task
 from melro_gym.envs.tasks import franka, hand, maze
 from melro_gym.envs.tasks.robust_mpo import ROBUST_MPO_LARGER_SETS, ROBUST_MPO_SETS
 
@@ -95,13 +95,6 @@ def _prefix(task: str) -> str:
     return find_task(task).prefix
 
 
-def _number(domain: str, name: str) -> AbstractNumber:
-    """One of a domain's numbers."""
-    row = domain_perturbations(domain)[name]
-    assert isinstance(row, AbstractNumber)
-    return row
-
-
 def _values(task: str, row: AbstractNumber, values: Iterable[float], prefix_label: bool = False) -> list[Case]:
     """A case per value of a number."""
     prefix = _prefix(task)
@@ -128,7 +121,7 @@ def _melro() -> Iterator[tuple[str, list[Case]]]:
         ("quadruped", "shin_length"),
         ("quadruped", "joint_damping"),
     ):
-        row = _number(domain, parameter)
+        row = domain_number(domain, parameter)
         cases = _values(robots[domain], row, row.grid)
         yield f"melro-{domain}-{parameter.split('_')[0 if parameter != 'joint_damping' else 1]}", cases
         numbers += cases
@@ -166,7 +159,7 @@ def _robust_mpo() -> Iterator[tuple[str, list[Case]]]:
 
 
 def _uncertainty_set(row: UncertaintySet, part: str) -> list[Case]:
-    number = _number(find_task(row.task).domain, row.perturbation)
+    number = domain_number(find_task(row.task).domain, row.perturbation)
     return _values(row.task, number, getattr(row, part), prefix_label=True)
 
 
@@ -214,7 +207,7 @@ def _rwrl() -> Iterator[tuple[str, list[Case]]]:
     for level, domains in RWRL_COMBINED.items():
         cases = [
             Case(
-                f"{_prefix(RWRL_TASKS[domain])}-{_number(domain, name).suffix}-v0",
+                f"{_prefix(RWRL_TASKS[domain])}-{domain_number(domain, name).suffix}-v0",
                 {"randomize": "range", "bounds": [low, high]},
                 f"{name} in [{low:g}, {high:g}]",
             )

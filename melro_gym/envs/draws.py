@@ -116,7 +116,7 @@ class Draw:
         if row is None or requested is None:
             return
         if self._random:
-            self._choices = row.choices(None if randomize is True else randomize)
+            self._choices = row.choices(None if isinstance(randomize, bool) else randomize)
         elif isinstance(row, AbstractNumber) and randomize == "range":
             self._bounds = row.ends(bounds)
         elif isinstance(row, AbstractNumber) and scheduler is not None:

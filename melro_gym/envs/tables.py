@@ -91,6 +91,14 @@ def domain_perturbations(domain: str) -> dict[str, AbstractPerturbation]:
     return dict(_ROWS[domain])
 
 
+def domain_number(domain: str, name: str) -> AbstractNumber:
+    """One of a domain's numbers."""
+    row = _ROWS[domain][name]
+    if not isinstance(row, AbstractNumber):
+        raise ValueError(f"{name} of {domain} is not a number.")
+    return row
+
+
 def domain_joints(domain: str) -> dict[str, Joint]:
     """Joints of a domain that can be disabled, by name, in the order of the actuators."""
     return {row.name: row for row in JOINTS if row.domain == domain}

@@ -10,9 +10,9 @@ from env_helpers import make
 
 from melro_gym.envs.dm_control import mjcf
 from melro_gym.envs.draws import Scheduler
-from melro_gym.envs.tables import SCHEDULERS, domain_perturbations
+from melro_gym.envs.tables import SCHEDULERS, domain_number
 
-THIGH = domain_perturbations("walker")["thigh_length"]
+THIGH = domain_number("walker", "thigh_length")
 
 
 class Steps(np.random.Generator):

@@ -70,13 +70,13 @@ def test_a_nominal_task_equals_shimmys_id_behind_gymnasiums_rescaled_actions(tas
     (observation, _), (obs, _) = theirs.reset(seed=3), ours.reset(seed=3)
     np.testing.assert_array_equal(obs, flat({key: observation[key] for key in ours.observation_keys}))
     rng = np.random.default_rng(0)
-    for action in (np.zeros(ours.action_space.shape or ()), *rng.uniform(-1.0, 1.0, (20, *ours.action_space.shape))):
-        expected = 0.0
-        for _ in range(ours.action_repeat):
-            observation, reward, *flags, _ = theirs.step(np.float64(np.float32(action)))
-            expected += float(reward)
-        obs, reward, *ended, _ = ours.step(np.float32(action))
-        assert reward == pytest.approx(expected, abs=1e-12) and ended == flags
+    size = ours.action_space.shape or ()
+    for action in (np.zeros(size), *rng.uniform(-1.0, 1.0, (20, *size))):
+        action = action.astype(np.float32)
+        steps = [theirs.step(action.astype(np.float64)) for _ in range(ours.action_repeat)]
+        observation, _, *flags, _ = steps[-1]
+        obs, reward, *ended, _ = ours.step(action)
+        assert reward == pytest.approx(sum(float(step[1]) for step in steps), abs=1e-12) and ended == flags
         np.testing.assert_array_equal(obs, flat({key: observation[key] for key in ours.observation_keys}))
     theirs.close()
 

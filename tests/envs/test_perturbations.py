@@ -14,7 +14,7 @@ from env_helpers import NUMBER_ROWS, first_task, make, rollout
 from melro_gym.envs.dm_control.mjcf import compile_physics
 from melro_gym.envs.perturbations import AbstractNumber
 from melro_gym.envs.schema import Task
-from melro_gym.envs.tables import PERTURBATIONS, domain_perturbations, find_task
+from melro_gym.envs.tables import PERTURBATIONS, domain_number, find_task
 from melro_gym.envs.tasks.robust_mpo import ROBUST_MPO_SETS
 
 DERIVED = {
@@ -95,7 +95,7 @@ CHANGED: dict[tuple[str, str], dict[str, tuple[str, ...]]] = {
 
 def compiled(task: str, name: str | None, value: float | None) -> mujoco.MjModel:
     """Model of a task with one number changed."""
-    row = None if name is None else domain_perturbations(find_task(task).domain)[name]
+    row = None if name is None else domain_number(find_task(task).domain, name)
     return compile_physics(task, row, value, sky=False).model.ptr
 
 
@@ -174,7 +174,7 @@ def test_a_row_is_consistent(task: Task, row: AbstractNumber):
 
 @pytest.mark.parametrize("row", ROBUST_MPO_SETS, ids=lambda row: row.label)
 def test_robust_mpos_values_lie_inside_the_ranges(row):
-    number = domain_perturbations(find_task(row.task).domain)[row.perturbation]
+    number = domain_number(find_task(row.task).domain, row.perturbation)
     assert all(number.low <= value <= number.high for value in (*row.train, *row.holdout))
     assert len(row.train) == len(row.holdout) == 3
 

@@ -45,7 +45,7 @@ def test_a_vector_environment_equals_its_single_ones(
         envs.close()
 
 
-MIXED = {
+MIXED: dict[tuple[str, ...], list[str]] = {
     ("WalkerWalk-v0", "WalkerWalk-ThighLength-v0", "WalkerWalk-DisabledLeftHip-v0"): ["thigh_length", "disabled_joint"],
     ("PointMaze-v0", "PointMaze-Blocks-v0", "PointMaze-RandomRowBlocks-v0"): ["blocks", "random_row_blocks"],
     ("FrankaReach-v0", "FrankaReach-Payload-v0", "FrankaReach-ActionDelay-v0"): ["payload_mass", "action_delay"],
