@@ -19,12 +19,12 @@ from typing import Any
 
 import gymnasium as gym
 
-from melro_gym.envs.checks import check_choice
 from melro_gym.envs.perturbations import AbstractNumber, Number
 from melro_gym.envs.schema import UncertaintySet
 from melro_gym.envs.tables import PERTURBATIONS, domain_joints, domain_number, find_task
 from melro_gym.envs.tasks import franka, hand, maze
 from melro_gym.envs.tasks.robust_mpo import ROBUST_MPO_LARGER_SETS, ROBUST_MPO_SETS
+from melro_gym.values import check_choice
 
 __all__ = ["Case", "load_suite", "nominal_case", "suite_names"]
 

@@ -13,10 +13,11 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 
-from melro_gym.envs.checks import check_choice, check_counts
+from melro_gym.envs.checks import check_counts
 from melro_gym.envs.draws import Draw
 from melro_gym.envs.perturbations import DISABLED_JOINT, AbstractPerturbation, Episode, Request, frozen
 from melro_gym.envs.tables import domain_perturbations, find_perturbation
+from melro_gym.values import check_choice
 
 _DIVERGED = slice(mujoco.mjtWarning.mjWARN_BADQPOS.value, mujoco.mjtWarning.mjWARN_BADQACC.value + 1)
 """MuJoCo's warnings of a position, velocity or acceleration that is not a finite number."""

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-
-
-def check_choice(name: str, given: Any, choices: Iterable[Any]) -> None:
-    """Raise a `ValueError` that names the choices (and the closest one) unless `given` is one of them."""
-    allowed = tuple(choices)
-    if any(given is choice or (type(given) is type(choice) and given == choice) for choice in allowed):
-        return
-    close = difflib.get_close_matches(str(given), [str(choice) for choice in allowed], n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"Unknown `{name}` {given!r}.{hint} Choices: {', '.join(map(str, allowed))}.")
 
 
 def check_number(name: str, number: Any, low: float, high: float, unit: str = "") -> float:

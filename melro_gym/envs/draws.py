@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from melro_gym.envs.checks import check_choice, check_number
+from melro_gym.envs.checks import check_number
 from melro_gym.envs.perturbations import AbstractNumber, AbstractPerturbation, Request
 from melro_gym.envs.tables import SCHEDULERS
+from melro_gym.values import check_choice
 
 RANDOMIZE = (False, True, "range", "a list")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 
-from melro_gym.envs.checks import check_choice
 from melro_gym.envs.perturbations import AbstractNumber, AbstractPerturbation, DisabledJoint, Joint
 from melro_gym.envs.schema import OtherTask, Task
 from melro_gym.envs.tasks import (
@@ -26,6 +25,7 @@ from melro_gym.envs.tasks import (
     quadruped,
     walker,
 )
+from melro_gym.values import check_choice
 
 _WITH_JOINTS = (walker, cheetah, quadruped)
 _SUITE = (walker, quadruped, cheetah, hopper, humanoid, acrobot, cartpole, pendulum, manipulator)

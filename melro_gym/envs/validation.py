@@ -6,9 +6,9 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterable
 
-from melro_gym.envs.checks import check_choice
 from melro_gym.envs.perturbations import AbstractNumber, AbstractPerturbation
 from melro_gym.envs.tables import domain_perturbations, domains
+from melro_gym.values import check_choice
 
 
 def check_perturbation(

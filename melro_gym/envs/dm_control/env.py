@@ -13,7 +13,6 @@ from dm_control import mujoco as dm_mujoco
 from dm_control.rl.control import PhysicsError
 
 from melro_gym.envs.base import PerturbedEnv
-from melro_gym.envs.checks import check_choice
 from melro_gym.envs.dm_control.joints import close_lock, disable
 from melro_gym.envs.dm_control.mjcf import compile_physics, load_task
 from melro_gym.envs.dm_control.resets import initialize_episode, random_state
@@ -26,6 +25,7 @@ from melro_gym.envs.perturbations import (
     Request,
 )
 from melro_gym.envs.tables import domain_perturbations, find_task
+from melro_gym.values import check_choice
 
 _KEPT_WITH_SKY = 4
 """Models that an environment keeps for later episodes; one takes 0.3 MB, or 12 MB with the sky that pictures need."""

@@ -12,7 +12,6 @@ import mujoco
 import numpy as np
 
 from melro_gym.envs.base import PerturbedEnv
-from melro_gym.envs.checks import check_choice
 from melro_gym.envs.franka.model import (
     JOINTS,
     MODELS,
@@ -24,6 +23,7 @@ from melro_gym.envs.franka.model import (
 )
 from melro_gym.envs.perturbations import AbstractPerturbation, Request
 from melro_gym.envs.tasks.franka import GAP, PERTURBATIONS
+from melro_gym.values import check_choice
 
 _NOMINAL = {row.name: row.nominal for row in PERTURBATIONS}
 GOAL_LOW, GOAL_HIGH = (0.2, -0.35, 0.15), (0.5, 0.35, 0.6)

@@ -15,10 +15,10 @@ import mujoco
 import numpy as np
 
 from melro_gym.envs.base import PerturbedEnv, look_at
-from melro_gym.envs.checks import check_choice
 from melro_gym.envs.hand.repair import repair_gymnasium_robotics
 from melro_gym.envs.perturbations import AbstractPerturbation, Request
 from melro_gym.envs.tasks.hand import PERTURBATIONS
+from melro_gym.values import check_choice
 
 with contextlib.redirect_stderr(io.StringIO()):  # a notice about other environments
     import gymnasium_robotics

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from melro_gym.envs.checks import check_choice
 from melro_gym.envs.perturbations.base import AbstractPerturbation, Request, Variant
+from melro_gym.values import check_choice
 
 DISABLED_JOINT = "disabled_joint"
 DISABLE_MODES = ("zero_action", "unpowered", "locked")

@@ -9,8 +9,8 @@ from typing import Any
 import mujoco
 
 import melro_gym
-from melro_gym.envs.checks import check_choice
 from melro_gym.envs.perturbations import AbstractNumber, AbstractPerturbation, Episode, Request, Variant
+from melro_gym.values import check_choice
 
 
 @dataclass(frozen=True, kw_only=True)
