@@ -1,4 +1,3 @@
-from melro_gym.evaluation.cards import ship_agent as ship_agent
 from melro_gym.evaluation.controllers import base_controller as base_controller
 from melro_gym.evaluation.controllers import make_controller as make_controller
 from melro_gym.evaluation.controllers import melro_controller as melro_controller

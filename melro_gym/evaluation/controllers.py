@@ -9,8 +9,8 @@ import numpy as np
 
 from melro_gym.evaluation.rollouts import Controller
 from melro_gym.models import Agent
+from melro_gym.models.rows import base_policy
 from melro_gym.planning import PlanConfig
-from melro_gym.training.collect import base_policy
 from melro_gym.wrappers.compiled import key_rows
 from melro_gym.wrappers.decider import Decider
 from melro_gym.wrappers.settings import Options

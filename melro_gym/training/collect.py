@@ -16,30 +16,13 @@ from gymnasium.vector import VectorEnv
 
 from melro_gym.adaptation import AbstractChange
 from melro_gym.models import Agent
-from melro_gym.models.context import told
+from melro_gym.models.rows import base_policy, told_policy
 from melro_gym.training.replay import Replay, Transition
 
 _LEAST_STD = 0.05
 """Smallest standard deviation of random actions."""
 _CHANGE_STREAM = 7
 """Stream of the run's seed for what changes from episode to episode."""
-
-
-@eqx.filter_jit
-def base_policy(agent: Agent, obs: jax.Array | np.ndarray) -> tuple[jax.Array, jax.Array]:
-    """Means and standard deviations of the base policy for raw observations, shapes `(B, A)`."""
-    mean, std = jax.vmap(agent)(obs)
-    return mean, std
-
-
-@eqx.filter_jit
-def told_policy(
-    agent: Agent, obs: jax.Array | np.ndarray, contexts: jax.Array | np.ndarray
-) -> tuple[jax.Array, jax.Array]:
-    """As `base_policy`, each row under its own context, `(B, C)`."""
-    policy = lambda state, context: told(agent.policy, context)(state)  # pyright: ignore[reportArgumentType]
-    mean, std = jax.vmap(policy)(agent.normaliser(obs), jnp.asarray(contexts))
-    return mean, std
 
 
 @eqx.filter_jit

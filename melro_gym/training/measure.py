@@ -10,7 +10,8 @@ from melro_gym.adaptation import make_change
 from melro_gym.envs.boxes import make_env
 from melro_gym.evaluation.rollouts import run_episodes
 from melro_gym.models import Agent
-from melro_gym.training.collect import base_policy, draw_contexts, executed_actions, told_policy
+from melro_gym.models.rows import base_policy, told_policy
+from melro_gym.training.collect import draw_contexts, executed_actions
 from melro_gym.training.config import TrainConfig
 
 

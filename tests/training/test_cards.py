@@ -15,11 +15,11 @@ from toys import TINY
 from melro_gym import load_agent, save_agent
 from melro_gym.checkpoint import shipped_agents
 from melro_gym.cli.parsing import parse_settings
-from melro_gym.evaluation.cards import EPISODES, ship_agent, train_command
 from melro_gym.evaluation.protocol import episode_seeds
 from melro_gym.evaluation.rollouts import run_episodes
 from melro_gym.models import Agent, AgentConfig
 from melro_gym.training import make_config
+from melro_gym.training.cards import EPISODES, ship_agent, train_command
 
 
 class Arrives(probes.Chase):

@@ -1,6 +1,6 @@
 """Shipping an agent: a copy with its measured returns, and a card that says how it was made.
 
-Run `python -m melro_gym.evaluation.cards --source RUN/best.safetensors --target NAME.safetensors --preset cpu`.
+Run `python -m melro_gym.training.cards --source RUN/best.safetensors --target NAME.safetensors --preset cpu`.
 """
 
 from __future__ import annotations
