@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import pkgutil
 import re
 from pathlib import Path
 
@@ -15,6 +16,28 @@ PAGES = sorted(DOCS.rglob("*.md"))
 def formulas(page: Path) -> list[str]:
     text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     return [block or inline for block, inline in re.findall(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", text, flags=re.DOTALL)]
+
+
+def quoted(pattern: str) -> list[tuple[str, str]]:
+    """Page and text of what stands in backticks and has this form, but for the targets of links."""
+    pages = [*DOCS.parent.glob("*.md"), *PAGES]
+    return sorted(
+        {(page.name, text) for page in pages for text in re.findall(rf"(?<!}})`({pattern})`", page.read_text("utf-8"))}
+    )
+
+
+def test_files_that_a_page_names_are_there():
+    root = DOCS.parent
+    named = quoted(r"[\w./-]+/[\w.-]+\.(?:py|pyi|md|yaml|cfg)") + quoted(r"(?:tests|examples|benchmarks|envs)/[\w./-]*")
+    assert len(named) > 5
+    assert [item for item in named if not any((top / item[1]).exists() for top in (root, root / "melro_gym"))] == []
+
+
+def test_names_of_the_package_that_a_page_gives_exist():
+    named = quoted(r"melro_gym(?:\.\w+)+")
+    assert len(named) > 15
+    for _, name in named:
+        pkgutil.resolve_name(name)
 
 
 def test_formulas_become_mathml_without_a_trace_of_tex():
