@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from melro_gym.cli.display import console, make_progress
 from melro_gym.cli.parsing import Pairs, parse_object, parse_settings
 
 
@@ -18,7 +17,7 @@ class Train:
     env: str = "WalkerWalk-v0"
     """Gymnasium id."""
     preset: str = "cpu"
-    """Named settings: cpu, cpu-franka, harden, paper-maze, paper-simulation or paper-franka; see melro-gym settings."""
+    """Named settings: cpu, cpu-franka, paper-maze, paper-simulation or paper-franka; see melro-gym settings."""
     algorithm: str | None = None
     """How to train; by default as the preset says, which is melro. package.module:NAME imports the module first."""
     seed: int = 0
@@ -42,27 +41,12 @@ class Train:
 
     def run(self) -> None:
         """Train with a progress bar; a line per evaluation; Ctrl-C and SIGTERM save the state before leaving."""
-        from melro_gym.cli.watching import Display
-        from melro_gym.training import make_config, train
-        from melro_gym.training.signals import StopOnSignal
+        from melro_gym.cli.watching import watch_training
+        from melro_gym.training import make_config
 
         kwargs = parse_object(self.env_kwargs, "--env-kwargs")
         options = {"env": self.env, "env_kwargs": kwargs, "seed": self.seed, "num_envs": self.num_envs}
         options |= {} if self.algorithm is None else {"algorithm": self.algorithm}
         config = make_config(self.preset, **{**options, **parse_settings(self.set)})
-        what = f"{config.run.env} for {config.run.total_env_steps} environment steps"
-        console.print(f"Training on {what}, to {self.out}.", soft_wrap=True)
-        with StopOnSignal() as stop, make_progress() as progress:
-            train(
-                config,
-                self.out,
-                resume=self.resume,
-                amend=self.amend,
-                max_minutes=self.max_minutes,
-                device=self.device,
-                tensorboard=self.tensorboard,
-                callbacks=[Display(progress, config), stop],
-            )
-        console.print("Stopped and saved; continue with --resume." if stop.is_set else "Done.")
-        agents = [str(path) for path in (self.out / "best.safetensors", self.out / "last.safetensors") if path.exists()]
-        console.print(f"Agents: {', '.join(agents) or 'none yet'}", soft_wrap=True)
+        switches = {name: getattr(self, name) for name in ("resume", "amend", "max_minutes", "device", "tensorboard")}
+        watch_training(config, self.out, **switches)

@@ -1,14 +1,33 @@
-"""What `melro-gym train` shows of a run: a callback, apart from `train` for it needs JAX."""
+"""What `melro-gym train` and `harden` show of a run, apart from them for it needs JAX."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress
 
-from melro_gym.cli.display import three_digits
+from melro_gym.cli.display import console, make_progress, three_digits
 from melro_gym.models import Agent
-from melro_gym.training import Callback, TrainConfig
+from melro_gym.training import Callback, TrainConfig, train
+from melro_gym.training.signals import StopOnSignal
+
+
+def watch_training(config: TrainConfig, out: Path, **switches: Any) -> None:
+    """Train with a progress bar and a line per evaluation; Ctrl-C and SIGTERM save the state before leaving.
+
+    Args:
+        config: settings.
+        out: folder of the run.
+        **switches: further arguments of `melro_gym.train`.
+    """
+    what = f"{config.run.env} for {config.run.total_env_steps} environment steps"
+    console.print(f"Training on {what}, to {out}.", soft_wrap=True)
+    with StopOnSignal() as stop, make_progress() as progress:
+        train(config, out, callbacks=[Display(progress, config), stop], **switches)
+    console.print("Stopped and saved; continue with --resume." if stop.is_set else "Done.")
+    agents = [str(path) for path in (out / "best.safetensors", out / "last.safetensors") if path.exists()]
+    console.print(f"Agents: {', '.join(agents) or 'none yet'}", soft_wrap=True)
 
 
 class Display(Callback):

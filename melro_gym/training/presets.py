@@ -48,17 +48,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "entropy_weight": 2e-5,
         "eval_every": 5_000,
     },
-    "harden": {
-        "imagine": "actuators",
-        "total_env_steps": 160_000,
-        "num_envs": 4,
-        "initial_decisions": 4000,
-        "initial_model_updates": 400,
-        "entropy_weight": 0.05,
-        "learning_rate": 5e-4,
-        "final_learning_rate": 0.1,
-        "average_rate": 0.05,
-    },
     "paper-maze": _PAPER
     | {
         "critic_width": 256,
@@ -145,8 +134,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "initial_decisions": 1000,
     },
 }
-"""`cpu*` reach good policies on two CPU cores; `harden` goes on with an agent that did (`start_from`, with its
-networks' settings) under imagined changes; `paper-*` are the columns of Table 1 (Bok et al. 2025).
+"""`cpu*` reach good policies on two CPU cores; `paper-*` are the columns of Table 1 (Bok et al. 2025).
 
 Table 1's critic_weight is the reciprocal of `return_weight` and its emission_scale is read as Eq. 4's variance.
 """
