@@ -14,6 +14,7 @@ from melro_gym.checkpoint import package_versions
 from melro_gym.envs.boxes import make_env, wrapper_names
 from melro_gym.models import Agent, AgentConfig
 from melro_gym.models.context import widened
+from melro_gym.seeds import random_key
 from melro_gym.settings import flatten
 from melro_gym.training.config import TrainConfig
 
@@ -62,7 +63,7 @@ def blank_agent(config: TrainConfig, facts: EnvFacts, amendments: tuple[dict[str
         "versions": package_versions(),
         **({"amendments": list(amendments)} if amendments else {}),
     }
-    return Agent(_agent_config(config, facts), record=record, key=jr.key(config.run.seed))
+    return Agent(_agent_config(config, facts), record=record, key=random_key(config.run.seed))
 
 
 def _agent_config(config: TrainConfig, facts: EnvFacts) -> AgentConfig:

@@ -17,6 +17,7 @@ from gymnasium.vector import VectorEnv
 from melro_gym.adaptation import AbstractChange
 from melro_gym.models import Agent
 from melro_gym.models.rows import base_policy, told_policy
+from melro_gym.seeds import derived
 from melro_gym.training.replay import Replay, Transition
 
 _LEAST_STD = 0.05
@@ -171,8 +172,7 @@ class Collector:
         """Reset the environments that the mask names to the start of their `episodes`."""
         if not rows.any():
             return
-        streams = [np.random.SeedSequence((self._seed, 1, int(episode))) for episode in self.episodes]
-        seeds: Any = [int(stream.generate_state(1)[0]) for stream in streams]
+        seeds: Any = [derived(self._seed, 1, 1, int(episode))[0] for episode in self.episodes]
         obs, _ = self._envs.reset(seed=seeds, options={"reset_mask": rows})
         self._obs = _float32(obs)
         self._returns[rows] = 0.0
@@ -214,8 +214,8 @@ class Collector:
     def _draw_changes(self) -> None:
         """What has changed in the episode of each environment, `(B, C)`: given by the run's seed and its number."""
         if self._change is not None:
-            streams = [np.random.SeedSequence((self._seed, _CHANGE_STREAM, int(row))) for row in self.episodes]
-            self._contexts = draw_contexts(self._change, [int(stream.generate_state(1)[0]) for stream in streams])
+            seeds = [derived(self._seed, 1, _CHANGE_STREAM, int(row))[0] for row in self.episodes]
+            self._contexts = draw_contexts(self._change, seeds)
 
 
 def _float32(obs: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -15,21 +16,23 @@ import numpy as np
 
 from melro_gym.checkpoint import load_agent, read_arrays
 from melro_gym.models import Agent
+from melro_gym.seeds import random_key, sequence
 from melro_gym.training.algorithms.melro.algorithm import Melro, sample_windows
 from melro_gym.training.algorithms.melro.config import MelroConfig
 from melro_gym.training.algorithms.melro.updates import init_learner, model_round
 from melro_gym.training.config import TrainConfig
 from melro_gym.training.replay import Replay, Transition
 from melro_gym.training.run import STATE_FILE
+from melro_gym.values import Setting
 
 
 def add_ensemble(
     folder: str | os.PathLike[str],
-    size: int,
+    size: Any,
     *,
     agent: str = "best.safetensors",
-    updates: int = 20_000,
-    seed: int = 0,
+    updates: Any = 20_000,
+    seed: Any = 0,
     report: Callable[[dict[str, float]], None] = lambda numbers: None,
 ) -> Agent:
     """The agent of a run with further world models, trained off-line on the run's replay buffer.
@@ -50,18 +53,18 @@ def add_ensemble(
         CheckpointError: the folder's files are missing or damaged.
         FloatingPointError: training diverged.
     """
-    if size < 2 or updates < 1:
-        raise ValueError(f"`size` must be at least 2 and `updates` at least 1; got {size} and {updates}.")
+    size = Setting("size", int, 2, low=2).read(size)
+    updates = Setting("updates", int, 1, low=1).read(updates)
     original = load_agent(Path(folder) / agent)
     replay, config = _stored(Path(folder) / STATE_FILE)
-    blank = Agent(replace(original.config, ensemble_size=size - 1), key=jr.fold_in(jr.key(seed), 1))
+    blank = Agent(replace(original.config, ensemble_size=size - 1), key=jr.fold_in(random_key(seed), 1))
     normaliser = jax.tree.map(jnp.copy, original.normaliser)  # the rounds donate theirs
     task, settings = Melro(config).task, config.algorithm
     learner = init_learner(eqx.tree_at(lambda tree: tree.normaliser, blank, normaliser), settings, config.run.seed)
-    rng = np.random.default_rng((seed, 6))
+    rng = np.random.default_rng(sequence(seed, 6))
     for done in range(0, updates, settings.model_updates):
         windows = sample_windows(settings, learner.agent, replay, rng)
-        learner, metrics = model_round((task, windows, jr.fold_in(jr.key(seed), 2 + done), jnp.ones(())), learner)
+        learner, metrics = model_round((task, windows, jr.fold_in(random_key(seed), 2 + done), jnp.ones(())), learner)
         numbers = {"updates": float(done + settings.model_updates)}
         numbers |= {name: float(value) for name, value in metrics.items()}
         if not all(np.isfinite(list(numbers.values()))):

@@ -19,6 +19,7 @@ from gymnasium.vector import VectorEnv
 from melro_gym.checkpoint import load_agent, save_agent
 from melro_gym.envs.boxes import make_envs
 from melro_gym.models import Agent, Normaliser
+from melro_gym.seeds import random_key, sequence
 from melro_gym.settings import replace
 from melro_gym.training.agents import EnvFacts, adopt, blank_agent, env_facts
 from melro_gym.training.callbacks import Callback, TensorBoard
@@ -138,11 +139,11 @@ def _start(config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, Any])
     replay = empty_replay(config, facts)
     collector = make_collector(config, envs, replay)
     seed = config.run.seed
-    rng = np.random.default_rng((seed, 2, 0))
+    rng = np.random.default_rng(sequence(seed, 2, 0))
     begin = _adopted if config.run.start_from else _random
     config, agent = begin(config, facts, replay, collector, rng)
     algorithm = make_algorithm(config)
-    learner = algorithm.prepare(algorithm.init(agent), replay, rng, jr.fold_in(jr.key(seed), _INITIAL_STREAM))
+    learner = algorithm.prepare(algorithm.init(agent), replay, rng, jr.fold_in(random_key(seed), _INITIAL_STREAM))
     return Run(config, facts, replay, collector, algorithm, learner, 0, 0.0)
 
 
@@ -174,10 +175,10 @@ def _random(
 def _round(run: Run) -> tuple[Run, dict[str, float]]:
     """One pass through the body of Algorithm 1's loop: updates, then new data."""
     config, algorithm, seed = run.config, run.algorithm, run.config.run.seed
-    rng = np.random.default_rng((seed, 3, run.rounds))
+    rng = np.random.default_rng(sequence(seed, 3, run.rounds))
     done = env_steps(run) / config.run.total_env_steps
     needed = algorithm.needs(run.learner, run.replay, rng)
-    learner, metrics = algorithm.update(run.learner, needed, jr.fold_in(jr.key(seed), run.rounds), done)
+    learner, metrics = algorithm.update(run.learner, needed, jr.fold_in(random_key(seed), run.rounds), done)
     collection = config.collection
     run.collector.collect(collection.collect_decisions, algorithm.actor(learner), rng, collection.exploration_noise)
     numbers = {name: float(value) for name, value in metrics.items()}

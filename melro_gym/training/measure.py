@@ -11,16 +11,15 @@ from melro_gym.envs.boxes import make_env
 from melro_gym.evaluation.rollouts import run_episodes
 from melro_gym.models import Agent
 from melro_gym.models.rows import base_policy, told_policy
+from melro_gym.seeds import derived, sequence
 from melro_gym.training.collect import draw_contexts, executed_actions
 from melro_gym.training.config import TrainConfig
 
 
 def evaluate_agent(agent: Agent, config: TrainConfig) -> dict[str, float]:
     """Mean returns over `eval_episodes` seeded episodes, executing means and executing samples."""
-    seeds = [
-        int(seed) for seed in np.random.SeedSequence((config.run.seed, 4)).generate_state(config.run.eval_episodes)
-    ]
-    rng = np.random.default_rng((config.run.seed, 5))
+    seeds = derived(config.run.seed, config.run.eval_episodes, 4)
+    rng = np.random.default_rng(sequence(config.run.seed, 5))
     numbers: dict[str, float] = {}
     for mode in ("mean", "sample"):
 

@@ -9,6 +9,8 @@ import pytest
 
 from melro_gym.evaluation import episode_seeds
 from melro_gym.seeds import derived, random_key, read_optional_seed, read_seed, sequence
+from melro_gym.training import make_config
+from melro_gym.training.agents import EnvFacts, blank_agent
 
 SEEDS = [0, 1, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**32 + 1, 2**63 - 1, 2**63, 2**64 - 1, 2**64, 2**64 + 1, 10**40]
 SEEDS += [base + (3 << 32) for base in (0, 1)]  # whose words are those of 0 and 1, and the stream 3
@@ -42,3 +44,13 @@ def test_what_is_no_seed_is_refused(wrong):
     for use in (read_seed, random_key, sequence, lambda seed: episode_seeds(seed, 2)):
         with pytest.raises(ValueError, match="`seed` must be"):
             use(wrong)
+
+
+def test_networks_of_training_differ_with_the_seed():
+    facts = EnvFacts(obs_size=2, action_size=1, action_repeat=1, record={})
+    sizes = dict.fromkeys(("model_width", "policy_width", "critic_width", "reward_width"), 4)
+    weights = set()
+    for seed in (0, 2**32, 2**64, 10**30):
+        agent = blank_agent(make_config("cpu", seed=seed, **sizes), facts)
+        weights.add(float(agent(np.ones(2)).mean[0]))
+    assert len(weights) == 4

@@ -18,6 +18,7 @@ from melro_gym.adaptation import make_change
 from melro_gym.models import Agent, ContextCritic, Critic, InferenceNetwork, WorldModel
 from melro_gym.models.context import told
 from melro_gym.models.world_model import control_size
+from melro_gym.seeds import random_key
 from melro_gym.training.algorithms.melro.config import MelroConfig
 from melro_gym.training.algorithms.melro.losses import (
     Behaviour,
@@ -117,7 +118,7 @@ def make_inference(agent: Agent, config: MelroConfig, seed: int) -> InferenceNet
     if config.inference == "none":
         return None
     sizes = agent.config.obs_size, control_size(agent.config.action_size, agent.config.model_input)
-    key = jr.fold_in(jr.key(seed), _INFERENCE_STREAM)
+    key = jr.fold_in(random_key(seed), _INFERENCE_STREAM)
     width, max_std = config.inference_width, config.emission_variance**0.5
     make = _each_member(agent, lambda member: InferenceNetwork(*sizes, width=width, max_std=max_std, key=member))
     return make(_member_keys(agent, key))
