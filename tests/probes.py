@@ -24,6 +24,7 @@ TINY_RUN = TrainConfig(
     imagined_steps=3,
     discount=0.9,
     learning_rate=3e-3,
+    final_learning_rate=0.5,
     eval_every=20,
     eval_episodes=3,
 )

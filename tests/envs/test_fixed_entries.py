@@ -10,7 +10,7 @@ from toys import TINY_PLAN, tiny_agent
 from melro_gym import MELROController, VectorMELROController
 from melro_gym.envs.boxes import as_boxes, wrapper_names
 
-LOW, HIGH = np.float32([-1.0, 0.3, -4.0]), np.float32([1.0, 0.3, 2.0])
+LOW, HIGH = np.array([-1.0, 0.3, -4.0], np.float32), np.array([1.0, 0.3, 2.0], np.float32)
 
 
 class Listens(gym.Env):
@@ -36,11 +36,11 @@ def test_training_asks_for_anything_in_plus_minus_one_and_a_fixed_entry_stays(as
     env = as_boxes(Listens())
     assert env.action_space == gym.spaces.Box(-1.0, 1.0, (3,), np.float32)
     env.reset(seed=0)
-    np.testing.assert_array_equal(env.step(np.float32(asked))[-1]["executed"], np.float32(executed))
+    np.testing.assert_array_equal(env.step(np.array(asked, np.float32))[-1]["executed"], np.array(executed, np.float32))
 
 
 def test_its_name_stands_in_an_agents_metadata():
-    gym.register("fixed/Listens-v0", entry_point=Listens, disable_env_checker=True)
+    gym.register("fixed/Listens-v0", entry_point=lambda: Listens(), disable_env_checker=True)
     assert wrapper_names(as_boxes(gym.make("fixed/Listens-v0"))) == ["FixedEntries"]
 
 
@@ -49,9 +49,9 @@ def test_controllers_execute_a_fixed_entry():
     settings = {**TINY_PLAN, "warm_start": "action"}
     env = MELROController(Listens(), agent, **settings)
     env.reset(seed=0)
-    executed = env.step(np.float32([0.1, 0.3, 0.2]))[-1]["executed"]
+    executed = env.step(np.array([0.1, 0.3, 0.2], np.float32))[-1]["executed"]
     rows = VectorMELROController(gym.vector.SyncVectorEnv([Listens] * 2), agent, **settings)
     rows.reset(seed=0)
-    for action in (executed, *rows.step(np.float32([[0.1, 0.3, 0.2]] * 2))[-1]["executed"]):
+    for action in (executed, *rows.step(np.array([[0.1, 0.3, 0.2]] * 2, np.float32))[-1]["executed"]):
         assert action[1] == np.float32(0.3)
         assert np.isfinite(action).all() and abs(action[0] - 0.1) < 1.0

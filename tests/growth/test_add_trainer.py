@@ -51,7 +51,7 @@ class Generation(NamedTuple):
     """Mean reward that the parent collected."""
     history: np.ndarray
     """`(100,)` the children's mean rewards."""
-    count: int
+    size: int
 
 
 @register_algorithm
@@ -72,11 +72,11 @@ class Evolution(AbstractAlgorithm[Generation]):
         self, state: Generation, needed: float, key: PRNGKeyArray, done: float
     ) -> tuple[Generation, dict[str, Array]]:
         history = state.history.copy()
-        history[state.count] = needed
+        history[state.size] = needed
         better = needed > state.best or not self.config.algorithm.elitism
         parent, best = (state.child, needed) if better else (state.parent, state.best)
         child = eqx.tree_at(lambda tree: tree.policy, parent, self._mutated(parent.policy, key))
-        return Generation(parent, child, best, history, state.count + 1), {"evolution/best": jnp.float32(best)}
+        return Generation(parent, child, best, history, state.size + 1), {"evolution/best": jnp.float32(best)}
 
     def actor(self, state: Generation) -> Agent:
         return state.child

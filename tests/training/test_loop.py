@@ -14,7 +14,7 @@ import probes
 import pytest
 
 from melro_gym import load_agent, train
-from melro_gym.checkpoint import read_arrays
+from melro_gym.checkpoint import read_arrays, write_arrays
 from melro_gym.evaluation import rollouts
 from melro_gym.training import PRESETS, Callback, TrainConfig, loop, make_config
 from melro_gym.training.agents import EnvFacts, blank_agent
@@ -42,20 +42,31 @@ def _leaves(agent):
     return jax.tree.leaves(agent)
 
 
-def test_a_run_resumed_after_every_stop_equals_an_uninterrupted_one(tmp_path):
-    config = dataclasses.replace(TINY, final_learning_rate=0.5)
-    whole = train(config, tmp_path / "whole")
-    *_, parts = (train(config, tmp_path / "parts", resume=True, callbacks=[StopAtOnce()]) for _ in range(6))
-    for first, second in zip(_leaves(whole), _leaves(parts), strict=True):
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Folder of an uninterrupted run of `TINY`."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    train(TINY, folder)
+    return folder
+
+
+def _assert_same(agent, folder):
+    for first, second in zip(_leaves(agent), _leaves(load_agent(folder / "last.safetensors")), strict=True):
         np.testing.assert_array_equal(first, second)
-    curves = [(tmp_path / name / "curve.jsonl").read_text().splitlines() for name in ("whole", "parts")]
+
+
+def test_a_run_resumed_after_every_stop_equals_an_uninterrupted_one(whole, tmp_path):
+    *_, parts = (train(TINY, tmp_path, resume=True, callbacks=[StopAtOnce()]) for _ in range(6))
+    _assert_same(parts, whole)
+    curves = [(folder / "curve.jsonl").read_text().splitlines() for folder in (whole, tmp_path)]
     for first, second in zip(*curves, strict=True):
         first, second = (_without_times(line) for line in (first, second))
         assert first == second
 
 
 def test_training_reaches_a_return_that_no_random_policy_reaches(tmp_path):
-    config = dataclasses.replace(TINY, total_env_steps=400, behaviour_updates=40, eval_every=400, eval_episodes=10)
+    long = {"total_env_steps": 400, "eval_every": 400, "eval_episodes": 10}
+    config = dataclasses.replace(TINY, behaviour_updates=40, final_learning_rate=1.0, **long)
     train(config, tmp_path / "run")
     agent = load_agent(tmp_path / "run" / "best.safetensors")
     # 20 steps; from a uniform start the best policy loses about 2 to 3 on the way: 17 or more is near-optimal,
@@ -118,10 +129,29 @@ def test_a_run_that_starts_from_an_agent_goes_on_with_its_networks_and_policy(tm
         train(dataclasses.replace(started, policy_width=8), tmp_path / "other")
 
 
-def test_an_environment_that_returns_nan_stops_training_and_keeps_the_state(tmp_path):
-    config = dataclasses.replace(TINY, env="probe/Broken-v0", initial_decisions=10, total_env_steps=40)
-    with pytest.raises(ValueError, match="not finite"):
-        train(config, tmp_path / "run")
+class Counts(Callback):
+    def __init__(self):
+        self.rounds, self.ended = 0, 0
+
+    def on_round(self, numbers):
+        self.rounds += 1
+
+    def on_end(self):
+        self.ended += 1
+
+
+def test_nan_from_the_environment_leaves_the_last_save(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "_SAVE_SECONDS", -1.0)  # save after every round
+    config = dataclasses.replace(
+        TINY, env="probe/Broken-v0", initial_decisions=6, collect_decisions=3, initial_model_updates=0, eval_every=1000
+    )
+    watch = Counts()
+    with pytest.raises(ValueError, match="not finite in episode 0.*reward nan"):
+        train(config, tmp_path, callbacks=[watch])  # the 15th step's reward is not a number
+    arrays, metadata = read_arrays(tmp_path / "state.safetensors")
+    assert metadata["rounds"] == watch.rounds == 2 and watch.ended == 1
+    assert len(arrays["replay.reward"]) == 12
+    assert [item.name for item in tmp_path.iterdir()] == ["state.safetensors"]
 
 
 def test_a_termination_that_the_model_cannot_learn_is_refused(tmp_path):
@@ -132,7 +162,13 @@ def test_a_termination_that_the_model_cannot_learn_is_refused(tmp_path):
 @pytest.mark.parametrize("inference", ["none", "rnn"])
 def test_an_agent_learns_to_live_where_episodes_terminate(tmp_path, inference):
     config = dataclasses.replace(
-        TINY, env="probe/Cliff-v0", total_env_steps=300, initial_decisions=200, inference=inference, eval_every=300
+        TINY,
+        env="probe/Cliff-v0",
+        total_env_steps=300,
+        initial_decisions=200,
+        inference=inference,
+        final_learning_rate=1.0,
+        eval_every=300,
     )
     agent = train(config, tmp_path / "run")
     assert agent.config.terminates
@@ -260,8 +296,16 @@ def test_probe_is_a_valid_environment():
     assert float(env.step(np.array([1.0], np.float32))[1]) <= 1.0
 
 
-def test_a_run_killed_between_evaluation_and_saving_loses_nothing(tmp_path, monkeypatch):
-    whole = train(TINY, tmp_path / "whole")
+def test_a_run_of_an_earlier_version_goes_on_as_if_nothing_had_happened(whole, tmp_path):
+    train(TINY, tmp_path, callbacks=[StopAtOnce()])
+    arrays, metadata = read_arrays(tmp_path / "state.safetensors")
+    newer = ("algorithm", "imagine", "freeze_policy")  # settings that there were not
+    metadata["config"] = {name: value for name, value in metadata["config"].items() if name not in newer}
+    write_arrays(tmp_path / "state.safetensors", arrays, metadata)
+    _assert_same(train(TINY, tmp_path, resume=True), whole)
+
+
+def test_a_run_killed_between_evaluation_and_saving_loses_nothing(whole, tmp_path, monkeypatch):
     original, calls = loop.save_run, []
 
     def killed(run, folder):
@@ -274,10 +318,8 @@ def test_a_run_killed_between_evaluation_and_saving_loses_nothing(tmp_path, monk
     with pytest.raises(KeyboardInterrupt):
         train(TINY, tmp_path / "killed")
     assert len((tmp_path / "killed" / "curve.jsonl").read_text().splitlines()) == 2
-    resumed = train(TINY, tmp_path / "killed", resume=True)
-    for first, second in zip(_leaves(whole), _leaves(resumed), strict=True):
-        np.testing.assert_array_equal(first, second)
-    curves = [(tmp_path / name / "curve.jsonl").read_text().splitlines() for name in ("whole", "killed")]
+    _assert_same(train(TINY, tmp_path / "killed", resume=True), whole)
+    curves = [(folder / "curve.jsonl").read_text().splitlines() for folder in (whole, tmp_path / "killed")]
     steps = [[json.loads(line)["env_steps"] for line in curve] for curve in curves]
     assert steps[0] == steps[1]
     assert not list((tmp_path / "killed").glob("*.part"))

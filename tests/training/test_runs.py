@@ -23,7 +23,7 @@ from toys import tiny_agent
 
 from melro_gym import MELROController, load_agent, train
 from melro_gym.checkpoint import read_arrays
-from melro_gym.training import Callback, TrainConfig, loop
+from melro_gym.training import Callback, TrainConfig
 from melro_gym.training.measure import evaluate_agent
 
 probes.register()
@@ -206,21 +206,6 @@ def test_a_folder_that_cannot_be_made_is_refused_at_once(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         train(SMALL, tmp_path / "file" / "run")
-
-
-def test_nan_from_the_environment_leaves_the_last_save(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "_SAVE_SECONDS", -1.0)  # save after every round
-    config = dataclasses.replace(
-        SMALL, env="probe/Broken-v0", num_envs=1, initial_decisions=6, collect_decisions=3, eval_every=1000
-    )
-    watch = Watch()
-    with pytest.raises(ValueError, match="not finite in episode 0.*reward nan"):
-        train(config, tmp_path, callbacks=[watch])  # the 15th step's reward is not a number
-    assert watch.ended == 1
-    arrays, metadata = read_arrays(tmp_path / "state.safetensors")
-    assert metadata["rounds"] == len(watch.rounds) == 2
-    assert len(arrays["replay.reward"]) == 12
-    assert [item.name for item in tmp_path.iterdir()] == ["state.safetensors"]
 
 
 def test_nan_in_an_evaluation_is_an_error():

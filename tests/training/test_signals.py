@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="
 @pytest.fixture
 def envs():
     with deaf_children():
-        envs = make_envs(varied.ENV_ID, {}, 2, "async")
+        envs: Any = make_envs(varied.ENV_ID, {}, 2, "async")
     envs.reset(seed=0)
     yield envs
     for process in envs.unwrapped.processes:
