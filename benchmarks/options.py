@@ -226,7 +226,7 @@ def chosen(names: Sequence[str], variants: Sequence[Variant]) -> list[Variant]:
 def main(settings: Settings) -> None:
     """Play what is missing, then print the table and draw the figure."""
     agent = load_agent(settings.agent)
-    variants = chosen(settings.only, (*VARIANTS, *(PESSIMISM if agent.others is not None else ())))
+    variants = chosen(settings.only, (*VARIANTS, *(PESSIMISM if agent.world_model.count > 1 else ())))
     envs = ENVS[: settings.tasks]
     cells = {cell_name(variant.name, env): Cell(variant, env) for env in envs for variant in variants}
     seeds = episode_seeds(settings.seed, settings.episodes)

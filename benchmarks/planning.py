@@ -58,7 +58,7 @@ def plan_products(agent: Agent, obs: jax.Array, config: PlanConfig) -> jax.Array
     are no biases, activations, norms, gates, random numbers, entropies and divergences. Beside products there are the
     concatenation of state and action, as in the plan, and one sum that ties a step's scores to the next step.
     """
-    size, count = agent.config.obs_size, agent.config.action_size
+    size, count = agent.obs_size, agent.action_size
     model, steps = agent.world_model, config.planned_steps + config.policy_steps
 
     def rollout(actions: jax.Array) -> jax.Array:
@@ -116,7 +116,7 @@ def _chain(net: MLP, x: jax.Array) -> jax.Array:
 
 def _decision_inputs(agent: Agent, obs: np.ndarray) -> Inputs:
     """What a controller hands to its one compiled call, once it has acted before."""
-    size = agent.config.action_size
+    size = agent.action_size
     evidence = Evidence(np.zeros((1, size, size), np.float32), np.zeros((1, size), np.float32))
     lesson = Lesson(evidence, obs[None], np.zeros((1, size), np.float32), np.ones(1, bool))
     return Inputs(obs[None], key_rows([0]), None, None, None, lesson)

@@ -82,7 +82,7 @@ class Settings:
 
 def milliseconds(agent: Agent, variants: Sequence[Variant], rounds: int) -> dict[str, list[float]]:
     """10th, 50th and 90th percentile of the CPU time of a plan with each variant's settings; 0 without a planner."""
-    single, obs, key = eqx.filter_jit(one_plan), np.zeros(agent.config.obs_size, np.float32), jr.key(0)
+    single, obs, key = eqx.filter_jit(one_plan), np.zeros(agent.obs_size, np.float32), jr.key(0)
     calls: dict[str, Callable[[int], object]] = {}
     for variant in variants:
         config = default_config(agent, **variant.settings)

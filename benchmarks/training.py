@@ -32,11 +32,11 @@ def behaviour_products(agent: Agent, states: jax.Array, steps: int) -> jax.Array
 
     def forward(parts: tuple, x: jax.Array) -> jax.Array:
         policy, critic, model, frozen = parts
-        size, rows = agent.config.obs_size + agent.config.action_size, []
+        size, rows = agent.obs_size + agent.action_size, []
         for _ in range(steps + 1):
-            action = fit(products(policy, x), agent.config.action_size)
+            action = fit(products(policy, x), agent.action_size)
             rows.append(jnp.concatenate([x, action], 1))
-            x = fit(products(model.transition, rows[-1]), agent.config.obs_size)
+            x = fit(products(model.transition, rows[-1]), agent.obs_size)
         every = jnp.concatenate(rows)
         assert every.shape[1] == size
         held = jax.lax.stop_gradient(every)

@@ -20,8 +20,10 @@ import safetensors.numpy
 from melro_gym import __version__
 from melro_gym.files import write_bytes
 from melro_gym.models import Agent, AgentConfig
+from melro_gym.models.agent import build_parts
 
-FORMAT = "melro_gym agent 1"
+FORMAT = "melro_gym agent 2"
+FORMAT_1 = "melro_gym agent 1"
 _PACKAGES = ("gymnasium", "dm-control", "mujoco", "jax", "equinox", "numpy")
 
 
@@ -36,17 +38,25 @@ def package_versions() -> dict[str, str]:
 
 def flatten_arrays(tree: Any) -> dict[str, np.ndarray]:
     """Arrays of a PyTree by their path, such as `.policy.net.hidden[0].weight`."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(eqx.filter(tree, eqx.is_array))
-    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+    return {path: np.asarray(leaf) for path, leaf in _leaves(tree)}
+
+
+def _leaves(tree: Any) -> list[tuple[str, Any]]:
+    leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(tree, _holds_array))
+    return [(jax.tree_util.keystr(path), leaf) for path, leaf in leaves]
+
+
+def _holds_array(leaf: Any) -> bool:
+    return eqx.is_array(leaf) or isinstance(leaf, jax.ShapeDtypeStruct)
 
 
 def restore_arrays(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """`tree` with its arrays replaced by those of the same path.
+    """`tree` with its arrays, or what `eqx.filter_eval_shape` made of them, replaced by those of the same path.
 
     Raises:
         CheckpointError: an array is missing, superfluous, or of another shape or dtype.
     """
-    expected = flatten_arrays(tree)
+    expected = dict(_leaves(tree))
     if set(expected) != set(arrays):
         odd = sorted(set(expected) ^ set(arrays))
         raise CheckpointError(f"The file's arrays do not fit its description; first difference: {odd[0]}.")
@@ -54,7 +64,7 @@ def restore_arrays(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
         if arrays[path].shape != leaf.shape or arrays[path].dtype != leaf.dtype:
             found = f"{arrays[path].dtype}{arrays[path].shape}"
             raise CheckpointError(f"Array {path} should be {leaf.dtype}{leaf.shape}, but the file has {found}.")
-    replace = lambda path, leaf: jnp.asarray(arrays[jax.tree_util.keystr(path)]) if eqx.is_array(leaf) else leaf
+    replace = lambda path, leaf: jnp.asarray(arrays[jax.tree_util.keystr(path)]) if _holds_array(leaf) else leaf
     return jax.tree_util.tree_map_with_path(replace, tree)
 
 
@@ -86,8 +96,18 @@ def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], di
 
 
 def save_agent(path: str | os.PathLike[str], agent: Agent) -> None:
-    """Write an agent, with its configuration and metadata, to one `.safetensors` file, atomically."""
-    metadata = {"format": FORMAT, "config": agent.config.to_json(), "record": agent.metadata}
+    """Write an agent, with its parts' descriptions and its metadata, to one `.safetensors` file, atomically.
+
+    Raises:
+        TypeError: a part's class is not registered; see `melro_gym.models.register_part`.
+    """
+    metadata = {
+        "format": FORMAT,
+        "action_size": agent.action_size,
+        "model_input": agent.model_input,
+        "parts": agent.descriptions(),
+        "record": agent.metadata,
+    }
     write_arrays(path, flatten_arrays(agent), metadata)
 
 
@@ -105,17 +125,34 @@ def load_agent(name_or_path: str | os.PathLike[str]) -> Agent:
             raise CheckpointError(f"No agent {str(name_or_path)!r}: not a file, and shipped agents are: {known}.")
         path = shipped[str(name_or_path)]
     arrays, metadata = read_arrays(path)
+    if metadata.get("format") == FORMAT_1:
+        arrays, metadata = _from_format_1(arrays, metadata)
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"{path} has format {metadata.get('format')!r}; this version reads {FORMAT!r}.")
     try:
-        config = AgentConfig(**metadata["config"])
-        blank = Agent(config, record=metadata["record"], key=jr.key(0))
+        sizes = metadata["action_size"], metadata["model_input"]
+        parts = eqx.filter_eval_shape(build_parts, metadata["parts"], *sizes, jr.key(0))
+        blank = Agent(parts, record=metadata["record"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: its description of the networks is unusable ({error}).") from error
     agent = restore_arrays(blank, arrays)
     if not all(np.all(np.isfinite(array)) for array in arrays.values()):
         raise CheckpointError(f"{path} holds weights that are not finite.")
     return agent
+
+
+def _from_format_1(arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> tuple[dict[str, np.ndarray], Any]:
+    """What format 2 would hold: format 1 knew one kind of each part, and kept an ensemble's first model apart."""
+    config = AgentConfig(**metadata["config"])
+    renamed = {}
+    for path, array in arrays.items():
+        others = path.replace(".world_model.", ".others.", 1)
+        if others in arrays and others != path:
+            renamed[path.replace(".world_model.", ".world_model.stack.", 1)] = np.append(array[None], arrays[others], 0)
+        elif not path.startswith(".others."):
+            renamed[path] = array
+    sizes = {"action_size": config.action_size, "model_input": config.model_input}
+    return renamed, {"format": FORMAT, **sizes, "parts": config.descriptions(), "record": metadata["record"]}
 
 
 def shipped_agents() -> dict[str, Path]:

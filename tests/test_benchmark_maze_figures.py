@@ -17,7 +17,7 @@ from benchmarks.maze_figures.records import MazeData, Panel, PlanPanel, Scene, l
 from benchmarks.maze_figures.simulation import Fans, imagine, imagined_paths, look_at, play, spread_states
 from melro_gym import MELROController
 from melro_gym.checkpoint import save_agent
-from melro_gym.models import ActionDistribution, Agent
+from melro_gym.models import AbstractSingleModel, ActionDistribution, Agent
 from melro_gym.planning import PlanConfig
 
 MEAN, STD = np.array([0.3, -1.0, 0.0, 0.5], np.float32), np.array([0.5, 2.0, 3.0, 1.5], np.float32)
@@ -30,7 +30,7 @@ QUICK: dict[str, Any] = {
 }
 
 
-class Drift(eqx.Module):
+class Drift(AbstractSingleModel):
     """The first two entries of the state move by `gain` times the control, the others stay."""
 
     gain: float = 0.1
@@ -72,7 +72,7 @@ def test_imagined_paths_are_those_of_a_loop_over_the_model(model_input):
         for step in range(3):
             control = np.clip(mean[step] + std[step] * eps[step], -1.0, 1.0)
             if model_input == "distribution":  # an executed action has the least standard deviation
-                control = np.concatenate([control, np.full(2, agent.config.min_std, np.float32)])
+                control = np.concatenate([control, np.full(2, agent.policy.min_std, np.float32)])
             state = np.asarray(agent.world_model.step(jnp.asarray(state), jnp.asarray(control)))
             np.testing.assert_allclose(path[step + 1], (state * STD + MEAN)[:2], atol=1e-5)
 

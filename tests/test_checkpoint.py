@@ -30,7 +30,7 @@ def _rewrite(path, change):
 def test_a_saved_agent_comes_back_bit_for_bit(saved):
     agent, loaded = tiny_agent(), load_agent(saved)
     assert loaded.metadata == {"env": "WalkerWalk-v0", "note": "ä"}
-    assert loaded.config == agent.config
+    assert loaded.descriptions() == agent.descriptions()
     for before, after in zip(jax.tree.leaves(agent), jax.tree.leaves(loaded), strict=True):
         np.testing.assert_array_equal(before, after)
 
@@ -63,9 +63,9 @@ def test_a_pickle_is_refused_without_running_it(tmp_path):
     ("change", "message"),
     [
         (lambda arrays, meta: meta.update(format="other"), "format 'other'"),
-        (lambda arrays, meta: meta.pop("config"), "description"),
-        (lambda arrays, meta: meta["config"].update(colour="red"), "description"),
-        (lambda arrays, meta: meta["config"].update(policy_width=9), "Array"),
+        (lambda arrays, meta: meta.pop("parts"), "description"),
+        (lambda arrays, meta: meta["parts"]["policy"]["arguments"].update(colour="red"), "description"),
+        (lambda arrays, meta: meta["parts"]["policy"]["arguments"].update(width=9), "Array"),
         (lambda arrays, meta: arrays.pop(".normaliser.mean"), "normaliser.mean"),
         (lambda arrays, meta: arrays.update({".normaliser.mean": np.full(3, np.nan, np.float32)}), "not finite"),
     ],

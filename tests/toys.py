@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array
 
-from melro_gym.models import Agent, AgentConfig
+from melro_gym.models import AbstractCritic, AbstractSingleModel, Agent, AgentConfig
 
 TINY: dict[str, Any] = {"model_width": 8, "reward_width": 8, "policy_width": 8, "critic_width": 8}
 TINY_PLAN: dict[str, Any] = {
@@ -29,7 +29,7 @@ def tiny_agent(
     return Agent(config, key=jr.key(seed))
 
 
-class LinearModel(eqx.Module):
+class LinearModel(AbstractSingleModel):
     """`s' = s + gain a`, reward `-|s'|^2 - cost |a|^2`: a linear-quadratic regulator with a known optimum."""
 
     gain: float = 0.5
@@ -46,7 +46,7 @@ class LinearModel(eqx.Module):
         return -jnp.sum(jnp.square(self.step(state, control))) - self.cost * jnp.sum(jnp.square(control))
 
 
-class ZeroCritic(eqx.Module):
+class ZeroCritic(AbstractCritic):
     scale: float = 1.0
 
     def __call__(self, state, control):
@@ -57,10 +57,10 @@ class ZeroCritic(eqx.Module):
 def linear_agent(size: int = 2) -> Agent:
     """An untrained policy in a linear-quadratic world without a critic."""
     agent = tiny_agent(obs_size=size, action_size=size)
-    return eqx.tree_at(lambda tree: (tree.world_model, tree.critic), agent, (LinearModel(), ZeroCritic()))
+    return agent.with_parts(world_model=LinearModel(), critic=ZeroCritic())
 
 
-class Hill(eqx.Module):
+class Hill(AbstractSingleModel):
     """A world that stands still and pays `-(a - top)^2` for the mean `a` of the first action entry.
 
     From `edge` on it pays `beyond`, which may be no number.
@@ -86,4 +86,4 @@ class Hill(eqx.Module):
 def hill_agent(hill: Hill) -> Agent:
     """An untrained policy, whose mean action is near 0, on a hill; one observation and one action entry."""
     agent = tiny_agent("distribution", obs_size=1, action_size=1)
-    return eqx.tree_at(lambda tree: (tree.world_model, tree.critic), agent, (hill, ZeroCritic()))
+    return agent.with_parts(world_model=hill, critic=ZeroCritic())

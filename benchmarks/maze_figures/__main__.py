@@ -217,7 +217,7 @@ def describe(agent: Agent) -> dict[str, Any]:
         "env": record["env"],
         "env_kwargs": record.get("env_kwargs", {}),
         "discount": record.get("discount"),
-        "max_std": agent.config.max_std,
+        "max_std": agent.policy.max_std,
         "training_entropy_weight": training.get("entropy_weight"),
         "result": record.get("result"),
     }

@@ -117,7 +117,7 @@ def imagined_paths(
     """Positions through which the world model expects to come if a plan's actions are drawn with `noise`."""
 
     def step(state: Array, action: Array) -> tuple[Array, Array]:
-        executed = ActionDistribution(action, jnp.full_like(action, agent.config.min_std))
+        executed = ActionDistribution(action, jnp.full_like(action, agent.policy.min_std))
         following = agent.world_model.step(state, agent.encode(executed, jnp.zeros_like(action)))
         return following, following
 

@@ -33,7 +33,7 @@ def melro_controller(
     agent: Agent, config: PlanConfig, seeds: Sequence[int], options: Options | None = None
 ) -> Controller:
     """The planner as `VectorMELROController` runs it; row `i` draws from the stream of `seeds[i]`."""
-    box = gym.spaces.Box(-1.0, 1.0, (agent.config.action_size,), np.float32)
+    box = gym.spaces.Box(-1.0, 1.0, (agent.action_size,), np.float32)
     streams = key_rows([int(seed) for seed in seeds])
     decider = Decider(agent, box, options or Options(), streams, single=False)
     active = np.ones(len(seeds), bool)

@@ -2,13 +2,30 @@
 
 from melro_gym.models.agent import Agent as Agent
 from melro_gym.models.agent import AgentConfig as AgentConfig
-from melro_gym.models.agent import Normaliser as Normaliser
+from melro_gym.models.agent import Parts as Parts
+from melro_gym.models.base import AbstractCritic as AbstractCritic
+from melro_gym.models.base import AbstractPolicy as AbstractPolicy
+from melro_gym.models.base import AbstractSingleModel as AbstractSingleModel
+from melro_gym.models.base import AbstractWorldModel as AbstractWorldModel
 from melro_gym.models.context import ContextCritic as ContextCritic
 from melro_gym.models.context import ContextPolicy as ContextPolicy
 from melro_gym.models.critic import Critic as Critic
 from melro_gym.models.distribution import ActionDistribution as ActionDistribution
+from melro_gym.models.ensemble import EnsembleWorldModel as EnsembleWorldModel
 from melro_gym.models.inference import InferenceNetwork as InferenceNetwork
 from melro_gym.models.inference import Posterior as Posterior
 from melro_gym.models.networks import MLP as MLP
+from melro_gym.models.normaliser import Normaliser as Normaliser
+from melro_gym.models.parts import build_part as build_part
+from melro_gym.models.parts import describe as describe
+from melro_gym.models.parts import register_part as register_part
 from melro_gym.models.policy import GaussianPolicy as GaussianPolicy
 from melro_gym.models.world_model import WorldModel as WorldModel
+
+register_part("normaliser", Normaliser, Normaliser.identity)
+register_part("world_model", WorldModel)
+register_part("ensemble", EnsembleWorldModel, EnsembleWorldModel.build)
+register_part("gaussian_policy", GaussianPolicy)
+register_part("critic", Critic)
+register_part("context_policy", ContextPolicy, ContextPolicy.build)
+register_part("context_critic", ContextCritic, ContextCritic.build)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import functools
-import json
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from melro_gym.models.context import ContextCritic, ContextPolicy
-from melro_gym.models.critic import Critic
+from melro_gym.models.base import AbstractCritic, AbstractPolicy, AbstractWorldModel
 from melro_gym.models.distribution import ActionDistribution
-from melro_gym.models.policy import GaussianPolicy
-from melro_gym.models.world_model import WorldModel, control_size, encode_control
+from melro_gym.models.ensemble import several
+from melro_gym.models.metadata import Metadata
+from melro_gym.models.normaliser import Normaliser
+from melro_gym.models.parts import Description, build_part, describe
+from melro_gym.models.world_model import control_size, encode_control
 
 
 @dataclass(frozen=True)
@@ -63,113 +62,145 @@ class AgentConfig:
         if self.ensemble_size < 1:
             raise ValueError(f"`ensemble_size` must be at least 1; got {self.ensemble_size}.")
 
-    def to_json(self) -> dict[str, Any]:
-        """Constructor arguments as JSON values."""
-        return asdict(self)
+    def descriptions(self) -> dict[str, Description]:
+        """What files say of each part; see `melro_gym.models.register_part`."""
+        control = control_size(self.action_size, self.model_input)
+        world_model = _description(
+            "world_model",
+            obs_size=self.obs_size,
+            control_size=control,
+            width=self.model_width,
+            depth=self.model_depth,
+            reward_width=self.reward_width,
+            activation=self.model_activation,
+            terminates=self.terminates,
+            gate=self.model_gate,
+            reward_input=self.reward_input,
+            reward_scale=self.reward_scale,
+        )
+        policy = _description(
+            "gaussian_policy",
+            obs_size=self.obs_size + self.context_size,
+            action_size=self.action_size,
+            width=self.policy_width,
+            depth=self.policy_depth,
+            activation="softsign",
+            min_std=self.min_std,
+            max_std=self.max_std,
+        )
+        critic = _description(
+            "critic",
+            obs_size=self.obs_size + self.context_size,
+            control_size=control,
+            width=self.critic_width,
+            depth=self.critic_depth,
+            activation=self.critic_activation,
+            scale=self.critic_scale,
+        )
+        if self.context_size:
+            told = {"context_size": self.context_size, "change": self.imagine}
+            policy, critic = (
+                _description(f"context_{name}", **{name: part}, **told)
+                for name, part in (("policy", policy), ("critic", critic))
+            )
+        normaliser = _description("normaliser", size=self.obs_size)
+        return {
+            "normaliser": normaliser,
+            "world_model": several(world_model, self.ensemble_size),
+            "policy": policy,
+            "critic": critic,
+        }
 
 
-class Normaliser(eqx.Module):
-    """Observation statistics, frozen after the initial data."""
+def _description(kind: str, **arguments: Any) -> Description:
+    return {"kind": kind, "arguments": arguments}
 
-    mean: Float[Array, " S"]
-    std: Float[Array, " S"]
 
-    def __call__(self, obs: Float[Array | np.ndarray, "*batch S"]) -> Float[Array, "*batch S"]:
-        """Normalised observation: the state of the models."""
-        return jnp.vectorize(lambda row: (row - self.mean) / self.std, signature="(s)->(s)")(obs)
+class Parts(NamedTuple):
+    """What an agent consists of; any module that is one of `models.base` may stand in a place."""
+
+    normaliser: Normaliser
+    world_model: AbstractWorldModel
+    policy: AbstractPolicy
+    critic: AbstractCritic
+    action_size: int
+    model_input: str = "action"
+    """What world model and critic see of an action: `action` (sampled) or `distribution` (`(mu, sigma)`)."""
 
 
 class Agent(eqx.Module):
-    """World model, base policy, critic and normaliser. A PyTree: it may be passed through `jit` and `vmap`."""
+    """Normaliser, world model, base policy and critic. A PyTree: it may be passed through `jit` and `vmap`.
+
+    Args:
+        parts: what it consists of; or the sizes and forms of MELRO's own networks, which are then made untrained.
+        record: JSON values that describe where the agent belongs and how it was made; see `metadata`.
+        key: for the networks of an `AgentConfig`; consumed.
+    """
 
     normaliser: Normaliser
-    world_model: WorldModel
-    policy: GaussianPolicy | ContextPolicy
-    critic: Critic | ContextCritic
-    others: WorldModel | None
-    """The ensemble's further world models, leaves with a leading axis `M - 1`; None where `world_model` is the only."""
-    config: AgentConfig = eqx.field(static=True)
-    record: str = eqx.field(static=True)
+    world_model: AbstractWorldModel
+    policy: AbstractPolicy
+    critic: AbstractCritic
+    action_size: int = eqx.field(static=True)
+    """`A`."""
+    model_input: str = eqx.field(static=True)
+    """What world model and critic see of an action: `action` (sampled) or `distribution` (`(mu, sigma)`)."""
+    record: Metadata
 
-    def __init__(self, config: AgentConfig, *, record: dict[str, Any] | None = None, key: PRNGKeyArray):
-        """Build untrained networks.
+    def __init__(
+        self,
+        parts: Parts | AgentConfig,
+        *,
+        record: dict[str, Any] | Metadata | None = None,
+        key: PRNGKeyArray | None = None,
+    ):
+        if isinstance(parts, AgentConfig):
+            if key is None:
+                raise TypeError("Untrained networks need a random `key`.")
+            parts = build_parts(parts.descriptions(), parts.action_size, parts.model_input, key)
+        for name, part in parts._asdict().items():
+            setattr(self, name, part)
+        self.record = record if isinstance(record, Metadata) else Metadata(record or {})
 
-        Args:
-            config: sizes and forms.
-            record: JSON values that describe where the agent belongs and how it was made; see `metadata`.
-            key: consumed.
-        """
-        model_key, policy_key, critic_key = jr.split(key, 3)
-        size, control = config.obs_size, control_size(config.action_size, config.model_input)
-        self.normaliser = Normaliser(jnp.zeros(size), jnp.ones(size))
-        make_world_model = functools.partial(
-            WorldModel,
-            size,
-            control,
-            width=config.model_width,
-            depth=config.model_depth,
-            reward_width=config.reward_width,
-            activation=config.model_activation,
-            terminates=config.terminates,
-            gate=config.model_gate,
-            reward_input=config.reward_input,
-            reward_scale=config.reward_scale,
-        )
-        self.world_model = make_world_model(key=model_key)
-        member_keys = jr.split(jr.fold_in(model_key, 1), config.ensemble_size - 1)
-        self.others = eqx.filter_vmap(lambda key: make_world_model(key=key))(member_keys) if len(member_keys) else None
-        policy = GaussianPolicy(
-            size + config.context_size,
-            config.action_size,
-            width=config.policy_width,
-            depth=config.policy_depth,
-            min_std=config.min_std,
-            max_std=config.max_std,
-            key=policy_key,
-        )
-        critic = Critic(
-            size + config.context_size,
-            control,
-            width=config.critic_width,
-            depth=config.critic_depth,
-            activation=config.critic_activation,
-            scale=config.critic_scale,
-            key=critic_key,
-        )
-        if config.context_size:
-            healthy = lambda: jnp.zeros(config.context_size)  # one each, since training donates both
-            policy, critic = ContextPolicy(policy, healthy()), ContextCritic(critic, healthy())
-        self.policy, self.critic = policy, critic
-        self.config = config
-        self.record = json.dumps(record or {}, sort_keys=True)
+    @property
+    def obs_size(self) -> int:
+        """`S`."""
+        return self.normaliser.mean.shape[-1]
+
+    @property
+    def terminates(self) -> bool:
+        """Whether its world model knows of episodes that end for good."""
+        return getattr(self.world_model.members, "continuation_head", None) is not None
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """Environment id and kwargs, observation keys, action repeat, control period, versions, training record."""
-        return json.loads(self.record)
+        """Environment id and kwargs, observation keys, action repeat, control period, versions, training record.
 
-    @property
-    def members(self) -> Any:
-        """All `M` world models as one, leaves with a leading axis `M`; the first is `world_model`."""
-        if self.others is None:
-            return jax.tree.map(lambda leaf: leaf[None], self.world_model)
-        return jax.tree.map(lambda one, rest: jnp.concatenate([one[None], rest]), self.world_model, self.others)
+        They are no part of the PyTree's structure and cannot be read inside `jit` or `vmap`.
 
-    def with_members(self, members: WorldModel) -> Agent:
-        """The same agent with these world models, given as `members` gives them; the first becomes `world_model`."""
-        count = jax.tree.leaves(members)[0].shape[0]
-        first = jax.tree.map(lambda leaf: leaf[0], members)
-        others = jax.tree.map(lambda leaf: leaf[1:], members) if count > 1 else None
-        parts = lambda tree: (tree.world_model, tree.others)
-        agent = eqx.tree_at(parts, self, (first, others), is_leaf=lambda leaf: leaf is None)
-        config = replace(self.config, ensemble_size=count)
-        blank = eqx.filter_eval_shape(Agent, config, record=self.metadata, key=jr.key(0))
-        return jax.tree.unflatten(jax.tree.structure(blank), jax.tree.leaves(agent))
+        Raises:
+            ValueError: this agent came out of a transformation, which loses them.
+        """
+        return self.record.values()
+
+    def with_parts(self, **parts: Any) -> Agent:
+        """The same agent with other parts, by their names in `Parts`."""
+        return Agent(self._parts()._replace(**parts), record=self.record)
 
     def with_metadata(self, metadata: dict[str, Any]) -> Agent:
         """The same networks with other metadata."""
-        blank = Agent(self.config, record=metadata, key=jr.key(0))
-        return jax.tree.unflatten(jax.tree.structure(blank), jax.tree.leaves(self))
+        return Agent(self._parts(), record=metadata)
+
+    def descriptions(self) -> dict[str, Description]:
+        """What files say of each part.
+
+        Raises:
+            TypeError: a part's class is not registered; see `melro_gym.models.register_part`.
+        """
+        return {name: describe(getattr(self, name)) for name in ("normaliser", "world_model", "policy", "critic")}
+
+    def _parts(self) -> Parts:
+        return Parts(*(getattr(self, name) for name in Parts._fields))
 
     def __call__(self, obs: Float[Array | np.ndarray, " S"]) -> ActionDistribution:
         """The base policy's action distribution for one raw observation."""
@@ -177,4 +208,25 @@ class Agent(eqx.Module):
 
     def encode(self, distribution: ActionDistribution, noise: Float[Array, "*batch A"]) -> Float[Array, "*batch C"]:
         """What this agent's models see of an action drawn with `noise`."""
-        return encode_control(distribution, noise, self.config.model_input)
+        return encode_control(distribution, noise, self.model_input)
+
+
+def build_parts(descriptions: Mapping[str, Any], action_size: int, model_input: str, key: PRNGKeyArray) -> Parts:
+    """Untrained parts.
+
+    Args:
+        descriptions: of each part, by its name in `Parts`.
+        action_size: `A`.
+        model_input: see `Parts`.
+        key: consumed.
+
+    Raises:
+        UnknownKindError: a part is not registered.
+        ValueError: a description is unusable.
+    """
+    model_key, policy_key, critic_key = jr.split(key, 3)
+    keys = {"normaliser": key, "world_model": model_key, "policy": policy_key, "critic": critic_key}
+    if set(descriptions) != set(keys):
+        raise ValueError(f"An agent has the parts {', '.join(keys)}; got {', '.join(descriptions)}.")
+    parts = {name: build_part(descriptions[name], keys[name]) for name in keys}
+    return Parts(**parts, action_size=action_size, model_input=model_input)

@@ -6,27 +6,43 @@ difference. It is a leaf of the module, so that whoever plans or imagines with p
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
+from melro_gym.models.base import AbstractCritic, AbstractPolicy
 from melro_gym.models.critic import Critic
 from melro_gym.models.distribution import ActionDistribution
 from melro_gym.models.networks import MLP
+from melro_gym.models.parts import Description, build_part, describe
 from melro_gym.models.policy import GaussianPolicy
 
-Told = TypeVar("Told", "ContextPolicy", "ContextCritic")
+Told = TypeVar("Told", bound=AbstractPolicy | AbstractCritic)
 
 
-class ContextPolicy(eqx.Module):
+class ContextPolicy(AbstractPolicy):
     """A policy of state and context; nothing trains the context."""
 
     policy: GaussianPolicy
     """Of `[s, c]`."""
     context: Float[Array, " C"]
+    change: str = eqx.field(static=True)
+    """Family of changes that the context describes (`adaptation.CHANGES`)."""
+
+    def __init__(self, policy: GaussianPolicy, context: Float[Array, " C"], change: str):
+        self.policy, self.context, self.change = policy, context, change
+
+    @classmethod
+    def build(cls, policy: Description, context_size: int, change: str, *, key: PRNGKeyArray) -> ContextPolicy:
+        """An untrained policy that is told of no change."""
+        return cls(build_part(policy, key), jnp.zeros(context_size, jnp.float32), change)
+
+    def arguments(self) -> dict[str, Any]:
+        """What it is built from, as JSON values."""
+        return {"policy": describe(self.policy), "context_size": self.context.size, "change": self.change}
 
     def __call__(self, state: Float[Array, " S"]) -> ActionDistribution:
         """Action distribution in a state (a normalised observation), under the context."""
@@ -43,12 +59,26 @@ class ContextPolicy(eqx.Module):
         return self.policy.max_std
 
 
-class ContextCritic(eqx.Module):
+class ContextCritic(AbstractCritic):
     """A critic of state, action and context; nothing trains the context."""
 
     critic: Critic
     """Of `[s, c]` and the control."""
     context: Float[Array, " C"]
+    change: str = eqx.field(static=True)
+    """Family of changes that the context describes (`adaptation.CHANGES`)."""
+
+    def __init__(self, critic: Critic, context: Float[Array, " C"], change: str):
+        self.critic, self.context, self.change = critic, context, change
+
+    @classmethod
+    def build(cls, critic: Description, context_size: int, change: str, *, key: PRNGKeyArray) -> ContextCritic:
+        """An untrained critic that is told of no change."""
+        return cls(build_part(critic, key), jnp.zeros(context_size, jnp.float32), change)
+
+    def arguments(self) -> dict[str, Any]:
+        """What it is built from, as JSON values."""
+        return {"critic": describe(self.critic), "context_size": self.context.size, "change": self.change}
 
     def __call__(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
         """Value of an action in a state under the context, in units of return."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from melro_gym.models.base import AbstractCritic
 from melro_gym.models.networks import MLP
 
 
-class Critic(eqx.Module):
+class Critic(AbstractCritic):
     """Layer-normalised MLP `v(s, a)`; its output is multiplied by `scale`.
 
     With `scale = 1 / (1 - discount)` the network itself works with numbers of the size of one step's reward.
@@ -17,6 +20,7 @@ class Critic(eqx.Module):
 
     net: MLP
     scale: float = eqx.field(static=True)
+    obs_size: int = eqx.field(static=True)
 
     def __init__(
         self,
@@ -30,7 +34,12 @@ class Critic(eqx.Module):
         key: PRNGKeyArray,
     ):
         self.net = MLP(obs_size + control_size, 1, width, depth, activation=activation, layer_norm=True, key=key)
-        self.scale = scale
+        self.scale, self.obs_size = scale, obs_size
+
+    def arguments(self) -> dict[str, Any]:
+        """What it is built from, as JSON values."""
+        sizes = {"obs_size": self.obs_size, "control_size": self.net.in_size - self.obs_size}
+        return {**sizes, **self.net.form(), "scale": self.scale}
 
     def __call__(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
         """Value of an action in a state, in units of return."""

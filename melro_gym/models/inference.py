@@ -50,9 +50,9 @@ class InferenceNetwork(eqx.Module):
             key: consumed.
         """
         input_key, recurrence_key, head_key = jr.split(key, 3)
-        self.inputs = eqx.nn.Linear(obs_size + control_size, width, key=input_key)
-        self.recurrence = eqx.nn.Linear(width, width, use_bias=False, key=recurrence_key)
-        self.head = eqx.nn.Linear(width, 3 * obs_size, key=head_key)
+        self.inputs = eqx.nn.Linear(obs_size + control_size, width, dtype=jnp.float32, key=input_key)
+        self.recurrence = eqx.nn.Linear(width, width, use_bias=False, dtype=jnp.float32, key=recurrence_key)
+        self.head = eqx.nn.Linear(width, 3 * obs_size, dtype=jnp.float32, key=head_key)
         self.max_std = max_std
 
     def features(
@@ -65,7 +65,7 @@ class InferenceNetwork(eqx.Module):
             return hidden, hidden
 
         rows = jnp.concatenate([observations, controls], axis=1)
-        start = jnp.zeros(self.recurrence.weight.shape[0])
+        start = jnp.zeros(self.recurrence.weight.shape[0], jnp.float32)
         return jax.lax.scan(backward, start, rows, reverse=True, unroll=True)[1]
 
     def infer(

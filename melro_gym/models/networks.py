@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -62,12 +63,31 @@ class MLP(eqx.Module):
         *hidden_keys, output_key = jr.split(key, depth + 1)
         sizes = [in_size, *[width] * depth]
         self.hidden = [
-            eqx.nn.Linear(before, after, key=layer_key)
+            eqx.nn.Linear(before, after, dtype=jnp.float32, key=layer_key)
             for before, after, layer_key in zip(sizes, sizes[1:], hidden_keys, strict=False)
         ]
-        self.norms = [eqx.nn.LayerNorm(width) for _ in range(depth)] if layer_norm else None
-        self.output = eqx.nn.Linear(width, out_size, key=output_key)
+        self.norms = [eqx.nn.LayerNorm(width, dtype=jnp.float32) for _ in range(depth)] if layer_norm else None
+        self.output = eqx.nn.Linear(width, out_size, dtype=jnp.float32, key=output_key)
         self.activation = activation
+
+    @property
+    def in_size(self) -> int:
+        """Numbers that it takes."""
+        return int(self.hidden[0].in_features)
+
+    @property
+    def out_size(self) -> int:
+        """Numbers that it gives."""
+        return int(self.output.out_features)
+
+    @property
+    def width(self) -> int:
+        """Units of each hidden layer."""
+        return int(self.hidden[0].out_features)
+
+    def form(self) -> dict[str, Any]:
+        """`width`, `depth` and `activation`."""
+        return {"width": self.width, "depth": len(self.hidden), "activation": self.activation}
 
     def __call__(self, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
         for index, layer in enumerate(self.hidden):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from melro_gym.models.base import AbstractPolicy
 from melro_gym.models.distribution import ActionDistribution
 from melro_gym.models.networks import MLP
 
 
-class GaussianPolicy(eqx.Module):
+class GaussianPolicy(AbstractPolicy):
     """Two-headed layer-normalised MLP: `mu = tanh(.)`, `sigma = min_std + (max_std - min_std) sigmoid(.)`.
 
     The squashing is this package's choice; the paper leaves bounds and the sign of sigma open.
@@ -38,6 +41,11 @@ class GaussianPolicy(eqx.Module):
         self.net = MLP(obs_size, 2 * action_size, width, depth, activation=activation, layer_norm=True, key=key)
         self.min_std = min_std
         self.max_std = max_std
+
+    def arguments(self) -> dict[str, Any]:
+        """What it is built from, as JSON values."""
+        sizes = {"obs_size": self.net.in_size, "action_size": self.net.out_size // 2}
+        return {**sizes, **self.net.form(), "min_std": self.min_std, "max_std": self.max_std}
 
     def __call__(self, state: Float[Array, " S"]) -> ActionDistribution:
         """Action distribution in a state (a normalised observation)."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from melro_gym.models.base import AbstractSingleModel
 from melro_gym.models.distribution import ActionDistribution
 from melro_gym.models.networks import MLP, softsign
 
@@ -22,7 +25,7 @@ def control_size(action_size: int, model_input: str) -> int:
     return action_size if model_input == "action" else 2 * action_size
 
 
-class WorldModel(eqx.Module):
+class WorldModel(AbstractSingleModel):
     """Deterministic mean of the transition and of the reward, in normalised observations.
 
     The emission is the identity (Eq. 4), so a state is a normalised observation of size `S`. `C` is the size of the
@@ -67,6 +70,20 @@ class WorldModel(eqx.Module):
         if terminates:
             head_key = jr.fold_in(reward_key, 1)
             self.continuation_head = MLP(inputs, 1, reward_width, depth, activation=activation, key=head_key)
+
+    def arguments(self) -> dict[str, Any]:
+        """What it is built from, as JSON values."""
+        obs_size = self.transition.out_size // 2 if self.gate else self.transition.out_size
+        return {
+            "obs_size": obs_size,
+            "control_size": self.transition.in_size - obs_size,
+            **self.transition.form(),
+            "reward_width": self.reward_head.width,
+            "terminates": self.continuation_head is not None,
+            "gate": self.gate,
+            "reward_input": self.reward_input,
+            "reward_scale": self.reward_scale,
+        }
 
     def step(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, " S"]:
         """Mean of the next state, `rho * s + (1 - rho) * s_hat` (Eq. 7-8); `s_hat` without the gate."""

@@ -10,15 +10,14 @@ squares with forgetting (Ljung 1999, ch. 11). This is not in Bok et al. 2025.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from melro_gym.models import Agent
+from melro_gym.models import AbstractCritic, AbstractWorldModel, Agent
 
 FORGETTING = 0.99
 """Weight of the past per step: about 100 decisions count."""
@@ -28,51 +27,67 @@ DEFAULT_ERROR = 0.3
 """One-step error of a model whose agent does not record it, in standard deviations of the observation."""
 
 
-class ScaledWorldModel(eqx.Module):
+class ScaledWorldModel(AbstractWorldModel):
     """A world model whose controls lose part of their effect before they arrive."""
 
-    model: Any
-    scale: Float[Array, " A"]
+    model: AbstractWorldModel
+    effect: Float[Array, "*M A"]
     """Per action; of a control `(mu, sigma)` both parts lose as much."""
+
+    @property
+    def members(self) -> ScaledWorldModel:
+        """All members, each with the same effect."""
+        return ScaledWorldModel(self.model.members, jnp.broadcast_to(self.effect, (self.count, *self.effect.shape)))
+
+    @property
+    def count(self) -> int:
+        """The model's."""
+        return self.model.count
 
     def step(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, " S"]:
         """Mean of the next state."""
-        return self.model.step(state, self._arriving(control))
+        return self.model.step(state, _arriving(self.effect, control))
 
     def reward(
         self, state: Float[Array, " S"], control: Float[Array, " C"], following: Float[Array, " S"] | None = None
     ) -> Float[Array, ""]:
         """Mean of the reward."""
-        return self.model.reward(state, self._arriving(control), following)
+        return self.model.reward(state, _arriving(self.effect, control), following)
 
     def continuation(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
         """Probability that the episode goes on."""
-        return self.model.continuation(state, self._arriving(control))
-
-    def _arriving(self, control: Float[Array, " C"]) -> Float[Array, " C"]:
-        return jnp.tile(self.scale, control.size // self.scale.size) * control
+        return self.model.continuation(state, _arriving(self.effect, control))
 
 
-class ScaledCritic(eqx.Module):
+class ScaledCritic(AbstractCritic):
     """A critic of actions that lose part of their effect."""
 
-    critic: Any
-    scale: Float[Array, " A"]
+    critic: AbstractCritic
+    effect: Float[Array, " A"]
+
+    def __init__(self, critic: AbstractCritic, effect: Float[Array, " A"]):
+        self.critic, self.effect = critic, effect
+
+    @property
+    def scale(self) -> float:
+        """The critic's."""
+        return self.critic.scale
 
     def __call__(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
         """Value of an action in a state."""
-        return self.critic(state, jnp.tile(self.scale, control.size // self.scale.size) * control)
+        return self.critic(state, _arriving(self.effect, control))
+
+
+def _arriving(effect: Float[Array, " A"], control: Float[Array, " C"]) -> Float[Array, " C"]:
+    return jnp.tile(effect, control.size // effect.size) * control
 
 
 def with_effectiveness(agent: Agent, effectiveness: Float[Array | np.ndarray, " A"]) -> Agent:
     """The agent as it would be if its actuators had this effectiveness; the policy is unchanged."""
     scale = jnp.asarray(effectiveness)
-    parts = ScaledWorldModel(agent.world_model, scale), ScaledCritic(agent.critic, scale)
-    agent = eqx.tree_at(lambda tree: (tree.world_model, tree.critic), agent, parts)
-    if agent.others is None:
-        return agent
-    scaled = eqx.filter_vmap(lambda model: ScaledWorldModel(model, scale))(agent.others)
-    return eqx.tree_at(lambda tree: tree.others, agent, scaled)
+    return agent.with_parts(
+        world_model=ScaledWorldModel(agent.world_model, scale), critic=ScaledCritic(agent.critic, scale)
+    )
 
 
 class Evidence(NamedTuple):
@@ -90,7 +105,7 @@ def no_evidence(action_size: int) -> Evidence:
 def one_step_error(agent: Agent) -> np.ndarray:
     """The nominal model error of each state entry, `(S,)`: what the agent's metadata records, or `DEFAULT_ERROR`."""
     recorded = agent.metadata.get("one_step_error")
-    return np.asarray(recorded or [DEFAULT_ERROR] * agent.config.obs_size, np.float32)
+    return np.asarray(recorded or [DEFAULT_ERROR] * agent.obs_size, np.float32)
 
 
 def observe(
@@ -109,8 +124,8 @@ def observe(
 
     def predict(effectiveness: Float[Array, " A"]) -> Float[Array, " S"]:
         control = effectiveness * given
-        if agent.config.model_input == "distribution":
-            control = jnp.concatenate([control, jnp.full_like(control, agent.config.min_std)])
+        if agent.model_input == "distribution":
+            control = jnp.concatenate([control, jnp.full_like(control, agent.policy.min_std)])
         return agent.world_model.step(state, control) / jnp.asarray(error)
 
     healthy = jnp.ones_like(given)

@@ -94,7 +94,7 @@ def check_ensemble(agent: Agent, config: PlanConfig) -> None:
     Raises:
         ValueError: it has only one.
     """
-    if not isinstance(config.risk, FirstModel) and agent.others is None:
+    if not isinstance(config.risk, FirstModel) and agent.world_model.count == 1:
         raise ValueError(
             f"`pessimism={config.pessimism!r}` scores plans in several world models, but this agent has only one. "
             "Train with `ensemble_size` above 1, give a finished run more models with "
@@ -112,13 +112,13 @@ def expected_return(
     """Mean return over `R` noise sequences, and of the returns in several world models what `config.risk` makes."""
 
     def in_model(model: Any) -> Float[Array, ""]:
-        member = eqx.tree_at(lambda tree: tree.world_model, agent, model)
+        member = agent.with_parts(world_model=model)
         return jnp.mean(jax.vmap(lambda eps: rollout_return(member, state, plan, eps, config))(noise))
 
     if isinstance(config.risk, FirstModel):
         return in_model(agent.world_model)
     check_ensemble(agent, config)
-    return config.risk(jax.vmap(in_model)(agent.members))
+    return config.risk(eqx.filter_vmap(in_model)(agent.world_model.members))
 
 
 def plan_objective(

@@ -43,7 +43,7 @@ def robot_controller(
         CheckpointError: the agent cannot be loaded.
     """
     agent = agent if isinstance(agent, Agent) else load_agent(agent)
-    sides = [np.broadcast_to(np.asarray(side, np.float32), agent.config.action_size) for side in (low, high)]
-    controller = MELROController(_Spaces(agent.config.obs_size, *sides), agent, **settings)
+    sides = [np.broadcast_to(np.asarray(side, np.float32), agent.action_size) for side in (low, high)]
+    controller = MELROController(_Spaces(agent.obs_size, *sides), agent, **settings)
     controller.warmup()
     return controller

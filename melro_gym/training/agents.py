@@ -1,18 +1,18 @@
-"""The untrained agent of a run: networks for its environment, with the metadata that ties an agent to it."""
+"""The untrained agent of a run: networks for its environment, and the metadata that tie an agent to it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
+import jax.numpy as jnp
 import jax.random as jr
 
 from melro_gym.adaptation import make_change
 from melro_gym.checkpoint import package_versions
 from melro_gym.envs.boxes import make_env, wrapper_names
-from melro_gym.models import Agent, AgentConfig
+from melro_gym.models import Agent, AgentConfig, ContextCritic, ContextPolicy, Critic, GaussianPolicy
 from melro_gym.models.context import widened
 from melro_gym.seeds import random_key
 from melro_gym.settings import flatten
@@ -54,16 +54,20 @@ def env_facts(config: TrainConfig) -> EnvFacts:
         env.close()
 
 
-def blank_agent(config: TrainConfig, facts: EnvFacts, amendments: tuple[dict[str, Any], ...] = ()) -> Agent:
-    """Untrained networks for the environment, with the metadata that ties an agent to it."""
-    record = {
+def blank_agent(config: TrainConfig, facts: EnvFacts) -> Agent:
+    """Untrained networks for the environment."""
+    return Agent(_agent_config(config, facts), key=random_key(config.run.seed))
+
+
+def agent_record(config: TrainConfig, facts: EnvFacts, amendments: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+    """The metadata of a run's agents, which tie them to its environment and say how they were made."""
+    return {
         **facts.record,
         "discount": config.run.discount,
         "training": config.to_json(),
         "versions": package_versions(),
         **({"amendments": list(amendments)} if amendments else {}),
     }
-    return Agent(_agent_config(config, facts), record=record, key=random_key(config.run.seed))
 
 
 def _agent_config(config: TrainConfig, facts: EnvFacts) -> AgentConfig:
@@ -79,32 +83,47 @@ def _agent_config(config: TrainConfig, facts: EnvFacts) -> AgentConfig:
 
 
 def adopt(blank: Agent, former: Agent, name: str) -> Agent:
-    """The networks and normaliser of `former` with the metadata of `blank`.
+    """`former`, after checking that its networks are such as `blank` has.
 
     Where only `blank` is told of changes, policy and critic get the inputs for them, with weights of zero.
 
     Raises:
         ValueError: their sizes or forms differ; the message names them.
     """
-    if blank.config.context_size and not former.config.context_size:
-        former = with_context_inputs(former, blank)
-    wanted, there = blank.config.to_json(), former.config.to_json()
-    differ = [f"{field} {there[field]} (wanted: {wanted[field]})" for field in wanted if wanted[field] != there[field]]
+    if isinstance(blank.policy, ContextPolicy) and isinstance(former.policy, GaussianPolicy):
+        former = _told(former, blank.policy)
+    wanted, there = (dict(_entries(agent.descriptions())) for agent in (blank, former))
+    pairs = {field: (there.get(field), wanted.get(field)) for field in {**wanted, **there}}
+    differ = [f"{field} {has} (wanted: {wants})" for field, (has, wants) in pairs.items() if has != wants]
     if differ:
         raise ValueError(f"Training cannot start from the agent {name!r}; it has {', '.join(differ)}.")
-    return jax.tree.unflatten(jax.tree.structure(blank), jax.tree.leaves(former))
+    return former
 
 
-def with_context_inputs(former: Agent, blank: Agent) -> Agent:
-    """`former` with the context that `blank` has, which does not yet make a difference.
+def _entries(description: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Every plain value of descriptions, by a name such as `policy.width`."""
+    for name, value in description.items():
+        at = path if name == "arguments" else (*path, name)
+        if isinstance(value, dict):
+            yield from _entries(value, at)
+        else:
+            yield ".".join(at), value
 
-    Raises:
-        ValueError: their hidden layers differ.
-    """
-    told = replace(former.config, imagine=blank.config.imagine, context_size=blank.config.context_size)
-    agent, place = Agent(told, record=former.metadata, key=jr.key(0)), former.config.obs_size
-    pick = lambda tree: (tree.normaliser, tree.world_model, tree.others)
-    agent = eqx.tree_at(pick, agent, pick(former), is_leaf=lambda leaf: leaf is None)
-    nets = lambda tree: (tree.policy.policy.net, tree.critic.critic.net)
-    pairs = zip((former.policy.net, former.critic.net), nets(agent), strict=True)
-    return eqx.tree_at(nets, agent, tuple(widened(net, wide, place) for net, wide in pairs))
+
+def _told(former: Agent, policy: ContextPolicy) -> Agent:
+    """`former` with a context as `policy` has it, which does not yet make a difference."""
+    assert isinstance(former.policy, GaussianPolicy) and isinstance(former.critic, Critic)
+    parts = [_widened(part, policy.context.size) for part in (former.policy, former.critic)]
+    healthy = lambda: jnp.zeros_like(policy.context)  # one each, since training donates both
+    return former.with_parts(
+        policy=ContextPolicy(parts[0], healthy(), policy.change),
+        critic=ContextCritic(parts[1], healthy(), policy.change),
+    )
+
+
+def _widened(part: Any, size: int) -> Any:
+    """A policy or critic with `size` further inputs behind the state, of weight zero."""
+    arguments = part.arguments()
+    place = arguments["obs_size"]
+    wide = eqx.filter_eval_shape(type(part), **{**arguments, "obs_size": place + size}, key=jr.key(0))
+    return eqx.tree_at(lambda tree: tree.net, wide, widened(part.net, wide.net, place))

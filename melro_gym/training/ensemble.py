@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
 from melro_gym.checkpoint import load_agent, read_arrays
-from melro_gym.models import Agent
+from melro_gym.models import Agent, EnsembleWorldModel, describe
+from melro_gym.models.agent import build_parts
+from melro_gym.models.ensemble import several
 from melro_gym.seeds import random_key, sequence
 from melro_gym.training.algorithms.melro.algorithm import Melro, sample_windows
 from melro_gym.training.algorithms.melro.config import MelroConfig
@@ -57,10 +57,12 @@ def add_ensemble(
     updates = Setting("updates", int, 1, low=1).read(updates)
     original = load_agent(Path(folder) / agent)
     replay, config = _stored(Path(folder) / STATE_FILE)
-    blank = Agent(replace(original.config, ensemble_size=size - 1), key=jr.fold_in(random_key(seed), 1))
+    further = several(describe(original.world_model.members), size - 1)
+    kinds, key = {**original.descriptions(), "world_model": further}, jr.fold_in(random_key(seed), 1)
+    blank = Agent(build_parts(kinds, original.action_size, original.model_input, key))
     normaliser = jax.tree.map(jnp.copy, original.normaliser)  # the rounds donate theirs
     task, settings = Melro(config).task, config.algorithm
-    learner = init_learner(eqx.tree_at(lambda tree: tree.normaliser, blank, normaliser), settings, config.run.seed)
+    learner = init_learner(blank.with_parts(normaliser=normaliser), settings, config.run.seed)
     rng = np.random.default_rng(sequence(seed, 6))
     for done in range(0, updates, settings.model_updates):
         windows = sample_windows(settings, learner.agent, replay, rng)
@@ -71,7 +73,8 @@ def add_ensemble(
             raise FloatingPointError("Training the further models diverged: a loss is not finite.")
         report(numbers)
     join = lambda first, rest: jnp.concatenate([first[:1], rest])
-    extended = original.with_members(jax.tree.map(join, original.members, learner.agent.members))
+    members = jax.tree.map(join, original.world_model.members, learner.agent.world_model.members)
+    extended = original.with_parts(world_model=EnsembleWorldModel(members))
     return extended.with_metadata({**original.metadata, "ensemble": {"updates": updates, "seed": seed}})
 
 

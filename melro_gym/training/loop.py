@@ -21,7 +21,7 @@ from melro_gym.envs.boxes import make_envs
 from melro_gym.models import Agent, Normaliser
 from melro_gym.seeds import random_key, sequence
 from melro_gym.settings import replace
-from melro_gym.training.agents import EnvFacts, adopt, blank_agent, env_facts
+from melro_gym.training.agents import EnvFacts, adopt, agent_record, blank_agent, env_facts
 from melro_gym.training.callbacks import Callback, TensorBoard
 from melro_gym.training.collect import Collector
 from melro_gym.training.config import TrainConfig
@@ -154,7 +154,7 @@ def _adopted(
     del replay
     former = load_agent(config.run.start_from)
     if config.networks.terminates is None:
-        config = replace(config, terminates=former.config.terminates)
+        config = replace(config, terminates=former.terminates)
     agent = adopt(blank_agent(config, facts), former, config.run.start_from)
     collector.collect(config.collection.initial_decisions, agent, rng, config.collection.exploration_noise)
     return config, agent
@@ -189,7 +189,7 @@ def _round(run: Run) -> tuple[Run, dict[str, float]]:
 
 def _loop(run: Run, folder: Path, max_minutes: float | None, callbacks: Sequence[Callback]) -> Agent:
     total, every = run.config.run.total_env_steps, run.config.run.eval_every
-    first, agent = env_steps(run), run.algorithm.result(run.learner)
+    first, agent = env_steps(run), _result(run)
     with explain_full_disk(folder):
         curve = Curve(folder, first)
     started = saved = time.monotonic()
@@ -199,7 +199,7 @@ def _loop(run: Run, folder: Path, max_minutes: float | None, callbacks: Sequence
         before, round_started = env_steps(run), time.monotonic()
         run, numbers = _round(run)
         run = run._replace(minutes=offset + time.monotonic() / 60.0)
-        steps, agent = env_steps(run), run.algorithm.result(run.learner)
+        steps, agent = env_steps(run), _result(run)
         numbers |= _progress(run, time.monotonic() - round_started, (time.monotonic() - started) / (steps - first))
         stops = [callback.on_round(numbers) for callback in callbacks]
         evaluated = steps >= total or steps // every > before // every
@@ -215,6 +215,11 @@ def _loop(run: Run, folder: Path, max_minutes: float | None, callbacks: Sequence
                 save_run(run._replace(minutes=offset + time.monotonic() / 60.0), folder)
             saved = time.monotonic()
     return agent
+
+
+def _result(run: Run) -> Agent:
+    """The algorithm's agent with the run's metadata, which no compiled update keeps."""
+    return run.algorithm.result(run.learner).with_metadata(agent_record(run.config, run.facts, run.amendments))
 
 
 def _progress(run: Run, seconds: float, seconds_per_step: float) -> dict[str, Any]:

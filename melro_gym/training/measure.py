@@ -40,7 +40,7 @@ def evaluate_agent(agent: Agent, config: TrainConfig) -> dict[str, float]:
 
 def changed_return(agent: Agent, config: TrainConfig, seeds: Sequence[int]) -> float:
     """Mean return of the means of a policy that is told of the change, one drawn per episode."""
-    change = make_change(config.collection.imagine, agent.config.action_size)
+    change = make_change(config.collection.imagine, agent.action_size)
     contexts = draw_contexts(change, [seed % 2**32 for seed in seeds])
 
     def controller(obs: np.ndarray) -> np.ndarray:

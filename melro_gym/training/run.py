@@ -187,7 +187,7 @@ def restore_run(
         amendments += ({"env_steps": done, "before": differ},)
     algorithm = make_algorithm(config)
     stored = {path.removeprefix("learner"): leaf for path, leaf in arrays.items() if path.startswith("learner")}
-    learner = with_arrays(algorithm.init(blank_agent(config, facts, amendments)), stored)
+    learner = with_arrays(algorithm.init(blank_agent(config, facts)), stored)
     collector = make_collector(config, envs, replay)
     collector.resume(metadata["episodes"], metadata["last_return"])
     return Run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from melro_gym.models import Agent
-from melro_gym.planning.effectiveness import Evidence, no_evidence
+from melro_gym.planning.effectiveness import Evidence, no_evidence, one_step_error
 from melro_gym.wrappers.compiled import Kept, Lesson
 
 
@@ -16,12 +16,13 @@ class ActuatorMonitor:
     """
 
     def __init__(self, agent: Agent, rows: int):
-        blank = no_evidence(agent.config.action_size)
+        blank = no_evidence(agent.action_size)
         self._evidence = Evidence(*(np.tile(np.asarray(part), (rows, *[1] * part.ndim)) for part in blank))
-        self._obs = np.zeros((rows, agent.config.obs_size), np.float32)
-        self._actions = np.zeros((rows, agent.config.action_size), np.float32)
+        self._obs = np.zeros((rows, agent.obs_size), np.float32)
+        self._actions = np.zeros((rows, agent.action_size), np.float32)
         self._known = np.zeros(rows, bool)
-        self.effectiveness = np.ones((rows, agent.config.action_size), np.float32)
+        self._error = np.tile(one_step_error(agent), (rows, 1))
+        self.effectiveness = np.ones((rows, agent.action_size), np.float32)
         """Of each actuator, `(B, A)`, at the last decision."""
 
     def clear(self, rows: np.ndarray) -> None:
@@ -34,7 +35,7 @@ class ActuatorMonitor:
 
     def lesson(self, usable: np.ndarray) -> Lesson:
         """What the next decision may learn from, in the masked rows."""
-        return Lesson(self._evidence, self._obs, self._actions, self._known & usable)
+        return Lesson(self._evidence, self._obs, self._actions, self._known & usable, self._error)
 
     def learn(self, kept: Kept) -> None:
         """Take in what a decision made of its lesson."""

@@ -60,7 +60,7 @@ def check_spaces(agent: Agent, observation_space: gym.Space[Any], action_space: 
         "observation": _flat_box("observation", observation_space),
         "action": _flat_box("action", action_space),
     }
-    sizes = {"observation": agent.config.obs_size, "action": agent.config.action_size}
+    sizes = {"observation": agent.obs_size, "action": agent.action_size}
     for name, size in sizes.items():
         space = spaces[name]
         if space.shape[0] != size:
@@ -109,8 +109,8 @@ def check_observation(agent: Agent, obs: Any) -> np.ndarray:
         raise ValueError(f"The observation must be an array of numbers; got {type(obs).__name__} of {given.dtype}.")
     with np.errstate(over="ignore"):
         array = given.astype(np.float32)  # a copy, always
-    if array.shape != (agent.config.obs_size,):
-        raise ValueError(f"The observation must have shape ({agent.config.obs_size},); got {array.shape}.")
+    if array.shape != (agent.obs_size,):
+        raise ValueError(f"The observation must have shape ({agent.obs_size},); got {array.shape}.")
     if not np.all(np.isfinite(array)):
         bad = np.flatnonzero(~np.isfinite(array))
         raise ValueError(f"The observation is not finite at {bad.tolist()}.")

@@ -21,7 +21,7 @@ from jaxtyping import Array, PRNGKeyArray
 from melro_gym.models import ActionDistribution, Agent
 from melro_gym.models.networks import examples_as_columns
 from melro_gym.planning import PlanConfig, PlanResult, anytime, plan
-from melro_gym.planning.effectiveness import Evidence, estimate, observe, one_step_error, with_effectiveness
+from melro_gym.planning.effectiveness import Evidence, estimate, observe, with_effectiveness
 
 Rows = Array | np.ndarray
 
@@ -36,6 +36,8 @@ class Lesson(NamedTuple):
     """Normalised."""
     known: Rows
     """Whether the last action and where it led can be learned from."""
+    error: Rows
+    """The model's nominal one-step error in each state entry."""
 
 
 class Inputs(NamedTuple):
@@ -158,7 +160,7 @@ def _prepare(agent: Agent, row: Inputs) -> tuple[Kept, PRNGKeyArray, Agent]:
 
 
 def _learn(agent: Agent, lesson: Lesson, reached: Rows) -> Evidence:
-    learned = observe(agent, lesson.evidence, lesson.obs, lesson.action, reached, one_step_error(agent))
+    learned = observe(agent, lesson.evidence, lesson.obs, lesson.action, reached, jnp.asarray(lesson.error))
     return jax.tree.map(lambda new, old: jnp.where(lesson.known, new, old), learned, lesson.evidence)
 
 

@@ -154,7 +154,7 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         reading = self._decider.read([observation])
         error = self._decider.model_error(reading)
         if proposal is None and self._decider.options.warm_start == "action":
-            proposal = self._decider.to_env(np.zeros(self.agent.config.action_size))
+            proposal = self._decider.to_env(np.zeros(self.agent.action_size))
         decision = self._decider.decide(reading, [proposal], _ALL, self.config)
         report = {**decision.report, "model_error": error}
         self._summary.add(report, _ALL)

@@ -95,7 +95,7 @@ class Decider:
         """Forget what was done before an episode, in the masked rows."""
         self._last[rows] = self._rest
         self._given[0][rows] = self._normalised(self._rest)
-        self._given[1][rows] = self.agent.config.min_std
+        self._given[1][rows] = self.agent.policy.min_std
         self._predicted[rows] = np.nan
         self._monitor.clear(rows)
         for plans in self._plans:
@@ -181,7 +181,7 @@ class Decider:
         if not self.options.latency_steps:
             self._predicted[:] = np.nan
             return
-        for queue, newest in zip(self._given, (self._normalised(actions), self.agent.config.min_std), strict=True):
+        for queue, newest in zip(self._given, (self._normalised(actions), self.agent.policy.min_std), strict=True):
             if not decided:
                 queue[:, :-1] = queue[:, 1:].copy()
             queue[:, -1] = newest
@@ -298,9 +298,9 @@ class Decider:
             self._plans = (mean, std)
         if not self.options.latency_steps:
             return
-        sampled = self.agent.config.model_input == "action"
+        sampled = self.agent.model_input == "action"
         mean = np.where(valid, result.action if sampled else result.plan.mean[:, 0], self._normalised(actions))
-        std = np.where(valid, result.plan.std[:, 0], self.agent.config.min_std)
+        std = np.where(valid, result.plan.std[:, 0], self.agent.policy.min_std)
         for queue, newest in zip(self._given, (mean, std), strict=True):
             rows = np.concatenate([queue[:, 1:], newest[:, None]], axis=1)
             queue[active] = rows[active]

@@ -112,7 +112,7 @@ class VectorMELROController(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], P
         reading = self._decider.read(observations)
         error, active = self._decider.model_error(reading), np.ones(self.num_envs, bool)
         if proposals is None:
-            proposals = self._decider.to_env(np.zeros((self.num_envs, self.agent.config.action_size)))
+            proposals = self._decider.to_env(np.zeros((self.num_envs, self.agent.action_size)))
         decision = self._decider.decide(reading, proposals, active, self.config)
         self._report = {**decision.report, "model_error": error}
         return decision.actions

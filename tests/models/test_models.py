@@ -76,7 +76,7 @@ def test_policy_keeps_mean_and_std_in_their_ranges(scale):
     agent = tiny_agent()
     mean, std = agent(scale * jnp.array([1.0, -1.0, 3.0]))
     assert jnp.all(jnp.abs(mean) <= 1.0)
-    assert jnp.all((std >= agent.config.min_std) & (std <= agent.config.max_std))
+    assert jnp.all((std >= agent.policy.min_std) & (std <= agent.policy.max_std))
 
 
 @pytest.mark.parametrize(("model_input", "size"), [("action", 2), ("distribution", 4)])
@@ -92,7 +92,7 @@ def test_models_see_a_sample_or_the_distribution(model_input, size):
 def test_agent_is_a_pytree_whose_arrays_jit_may_change():
     agent = tiny_agent()
     doubled = jax.tree.map(lambda leaf: 2.0 * leaf if eqx.is_array(leaf) else leaf, agent)
-    assert doubled.config == agent.config
+    assert doubled.descriptions() == agent.descriptions()
     np.testing.assert_allclose(doubled.normaliser.std, 2.0)
 
 

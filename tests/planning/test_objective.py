@@ -29,7 +29,7 @@ def _loop_objective(agent, state, plan, noise, *, policy_steps, discount, entrop
         current, total, alive = state, 0.0, 1.0
         for i in range(steps + policy_steps):
             mean, std = (plan.mean[i], plan.std[i]) if i < steps else agent.policy(current)
-            if agent.config.model_input == "action":
+            if agent.model_input == "action":
                 control = np.clip(np.asarray(mean) + np.asarray(std) * np.asarray(eps[i]), -1.0, 1.0)
             else:
                 control = np.concatenate([mean, std])

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toys import LinearModel, ZeroCritic, linear_agent, tiny_agent
 
+from melro_gym.models import AbstractSingleModel
 from melro_gym.planning import PlanConfig, plan
 from melro_gym.planning.search.ars import ars_direction
 
@@ -57,7 +58,7 @@ def test_every_optimiser_finds_the_linear_quadratic_optimum(optimiser):
     np.testing.assert_allclose(result.action, _lqr_first_action(OBS, 2), atol=0.04)
 
 
-class MeanOnly(eqx.Module):
+class MeanOnly(AbstractSingleModel):
     """A world that sees the means of `(mu, sigma)` controls alone, so that no noise moves the optimum."""
 
     model: LinearModel

@@ -17,6 +17,7 @@ from toys import TINY as SIZES
 from melro_gym import load_agent, save_agent, train
 from melro_gym.checkpoint import CheckpointError, flatten_arrays, read_arrays
 from melro_gym.models import Agent, AgentConfig
+from melro_gym.models.agent import build_parts
 from melro_gym.training import Callback, TrainConfig, add_ensemble
 from melro_gym.training.algorithms.melro import Melro
 from melro_gym.training.algorithms.melro.losses import Behaviour
@@ -43,8 +44,8 @@ def _copy(tree):
 
 
 def _member(tree, index):
-    """One member of a stacked tree, with a leading axis of its own."""
-    return jax.tree.map(operator.itemgetter(slice(index, index + 1)), tree)
+    """One member of a stacked tree."""
+    return jax.tree.map(operator.itemgetter(index), tree)
 
 
 @pytest.mark.parametrize("inference", ["none", "rnn"])
@@ -60,14 +61,14 @@ def test_members_trained_together_equal_each_trained_alone_on_its_windows(infere
     inferences = _copy(learner.inference)
     together, _ = model_round((melro.task, windows, key, jnp.ones(())), learner)
     for index in range(2):
-        alone = agent.with_members(_member(agent.members, index))
-        start = melro.init(alone)
+        alone = agent.with_parts(world_model=_member(agent.world_model.members, index))
+        start = melro.init(_copy(alone))
         if inferences is not None:
             start = start._replace(inference=jax.tree.map(operator.itemgetter(index), inferences))
         own = jax.tree.map(operator.itemgetter(index), windows)
         single, _ = model_round((melro.task, own, jr.split(key, 2)[index], jnp.ones(())), _copy(start))
         trained = Model(single.agent.world_model, single.inference)
-        stacked = Model(together.agent.members, together.inference)
+        stacked = Model(together.agent.world_model.members, together.inference)
         _assert_same(trained, jax.tree.map(operator.itemgetter(index), stacked), rtol=2e-4, atol=2e-6)
 
 
@@ -81,7 +82,7 @@ def test_policy_and_critic_learn_from_an_equal_part_of_the_trajectories_in_every
         Behaviour(agent.policy, agent.critic), agent.critic, states[rows], noise[rows], jr.key(0)
     )[0]
     first, second = (
-        learn(agent.with_members(_member(agent.members, index)), rows)
+        learn(agent.with_parts(world_model=_member(agent.world_model.members, index)), rows)
         for index, rows in enumerate((slice(2), slice(2, 4)))
     )
     mean = jax.tree.map(lambda one, other: (one + other) / 2, first, second)
@@ -93,8 +94,8 @@ def test_a_run_trains_every_member_and_resumes_them(tmp_path):
     *_, parts = (train(RUN, tmp_path / "parts", resume=True, callbacks=[StopAtOnce()]) for _ in range(4))
     _assert_same(whole, parts, rtol=0)
     agent = load_agent(tmp_path / "whole" / "last.safetensors")
-    assert agent.config.ensemble_size == 3
-    untrained = Agent(agent.config, key=jr.key(RUN.run.seed))
+    assert agent.world_model.count == 3
+    untrained = Agent(build_parts(agent.descriptions(), 1, "action", jr.key(RUN.run.seed)))
     errors, before = _one_step_errors(agent, tmp_path / "whole"), _one_step_errors(untrained, tmp_path / "whole")
     assert np.all(errors < 0.5 * before)
     assert len(np.unique(errors)) == 3
@@ -106,7 +107,7 @@ def _one_step_errors(agent, folder):
     normalise = load_agent(folder / "last.safetensors").normaliser
     obs, reached = (normalise(arrays[f"replay.{name}"]) for name in ("obs", "next_obs"))
     actions = jnp.asarray(arrays["replay.action"])
-    predicted = eqx.filter_vmap(lambda model: jax.vmap(model.step)(obs, actions))(agent.members)
+    predicted = eqx.filter_vmap(lambda model: jax.vmap(model.step)(obs, actions))(agent.world_model.members)
     return np.sqrt(np.mean(np.square(np.asarray(predicted) - np.asarray(reached)), axis=(1, 2)))
 
 
@@ -121,7 +122,8 @@ def test_a_finished_run_gets_further_models_and_keeps_its_own(folder, tmp_path):
     original, rounds = load_agent(folder / "last.safetensors"), []
     agent = add_ensemble(folder, 3, agent="last.safetensors", updates=60, report=rounds.append)
     assert [numbers["updates"] for numbers in rounds] == [10, 20, 30, 40, 50, 60]
-    for name in ("world_model", "policy", "critic", "normaliser"):
+    _assert_same(agent.world_model.first, original.world_model, rtol=0)
+    for name in ("policy", "critic", "normaliser"):
         _assert_same(getattr(agent, name), getattr(original, name), rtol=0)
     errors, own = _one_step_errors(agent, folder), _one_step_errors(original, folder)
     assert errors[0] == own[0]
@@ -134,7 +136,7 @@ def test_a_finished_run_gets_further_models_and_keeps_its_own(folder, tmp_path):
 def test_the_same_seed_gives_the_same_models_and_another_one_others(folder):
     first, same, other = (add_ensemble(folder, 2, updates=1, seed=seed) for seed in (3, 3, 4))
     _assert_same(first, same, rtol=0)
-    weights = [jax.tree.leaves(agent.others)[0] for agent in (first, other)]
+    weights = [jax.tree.leaves(agent.world_model.members)[0][1:] for agent in (first, other)]
     assert not np.array_equal(*weights)
 
 

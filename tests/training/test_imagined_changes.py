@@ -41,7 +41,7 @@ def _blank(**settings):
 
 
 def test_training_begins_with_the_healthy_agent_whatever_the_context():
-    former = tiny_agent(critic_scale=_blank().config.critic_scale)
+    former = tiny_agent(critic_scale=_blank().critic.scale)
     agent = adopt(_blank(), former, "former")
     state, action = jnp.array([0.4, -1.0, 0.2]), jnp.array([0.3, -0.6])
     for context in (jnp.zeros(2), jnp.array([1.0, 0.5])):
@@ -54,7 +54,7 @@ def test_training_begins_with_the_healthy_agent_whatever_the_context():
 
 
 def test_networks_of_another_size_are_refused_by_name():
-    with pytest.raises(ValueError, match="policy_width 8"):
+    with pytest.raises(ValueError, match="policy.width 8"):
         adopt(blank_agent(TrainConfig(imagine="actuators"), EnvFacts(3, 2, 1, {})), tiny_agent(), "former")
 
 
@@ -88,4 +88,4 @@ def test_a_run_with_imagined_changes_resumes_to_the_same_agent(tmp_path):
         np.testing.assert_array_equal(one, other)
     assert np.isfinite(whole.metadata["result"]["eval/mean"])
     loaded = load_agent(tmp_path / "whole" / "last.safetensors")
-    assert loaded.config.imagine == "actuators" and loaded.config.context_size == 1
+    assert loaded.policy.change == loaded.critic.change == "actuators" and loaded.policy.context.shape == (1,)

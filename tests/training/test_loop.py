@@ -125,7 +125,7 @@ def test_a_run_that_starts_from_an_agent_goes_on_with_its_networks_and_policy(tm
     rows, _ = read_arrays(tmp_path / "latter" / "state.safetensors")
     policy = jax.vmap(former)(rows["replay.obs"])
     np.testing.assert_allclose(rows["replay.mean"], policy.mean, atol=1e-6)
-    with pytest.raises(ValueError, match=r"policy_width 16 \(wanted: 8\)"):
+    with pytest.raises(ValueError, match=r"policy.width 16 \(wanted: 8\)"):
         train(dataclasses.replace(started, policy_width=8), tmp_path / "other")
 
 
@@ -171,7 +171,7 @@ def test_an_agent_learns_to_live_where_episodes_terminate(tmp_path, inference):
         eval_every=300,
     )
     agent = train(config, tmp_path / "run")
-    assert agent.config.terminates
+    assert agent.terminates
     result = json.loads((tmp_path / "run" / "curve.jsonl").read_text().splitlines()[-1])
     assert result["eval/mean"] == 20.0  # the time limit: nobody falls
     still, out = (agent.normaliser(jnp.array([place])) for place in (0.0, 0.9))
@@ -246,8 +246,8 @@ def test_a_round_with_fitted_emission_weighs_every_entry_by_its_own_error():
 
 
 def test_the_reward_scale_is_that_of_rewards_and_of_their_discounted_sum():
-    config = blank_agent(dataclasses.replace(TINY, reward_scale=0.5, discount=0.9), EnvFacts(1, 1, 1, {})).config
-    assert (config.reward_scale, config.critic_scale) == (0.5, pytest.approx(5.0))
+    agent = blank_agent(dataclasses.replace(TINY, reward_scale=0.5, discount=0.9), EnvFacts(1, 1, 1, {}))
+    assert (agent.world_model.reward_scale, agent.critic.scale) == (0.5, pytest.approx(5.0))
 
 
 def test_an_episode_without_end_is_refused_with_advice(monkeypatch):

@@ -16,6 +16,7 @@ from toys import TINY_PLAN as TINY
 from toys import tiny_agent
 
 from melro_gym import MELROController
+from melro_gym.models import AbstractSingleModel, EnsembleWorldModel
 
 OWN = {"entropy_weight", "discount", "kl_weight", "warm_start_noise"}
 NUMBERS = {
@@ -130,7 +131,9 @@ def test_wrong_options_are_refused(agent, wrong):
 def test_pessimism_asks_for_an_ensemble_when_the_controller_is_made(agent):
     with pytest.raises(ValueError, match="'worst'.*only one"):
         MELROController(Script([GOOD]), agent, **TINY, pessimism="worst")
-    ensemble = agent.with_members(jax.tree.map(lambda leaf: jnp.stack([leaf, -leaf]), agent.world_model))
+    ensemble = agent.with_parts(
+        world_model=EnsembleWorldModel(jax.tree.map(lambda leaf: jnp.stack([leaf, -leaf]), agent.world_model))
+    )
     settings = {**TINY, "optimise_steps": 0}
     values = {}
     for pessimism in ("none", "mean", "worst", "cvar"):
@@ -179,7 +182,7 @@ def test_before_the_first_action_an_unusable_observation_gives_the_action_closes
     np.testing.assert_array_equal(script.actions[0], [0.5])
 
 
-class Diverging(eqx.Module):
+class Diverging(AbstractSingleModel):
     """A model whose rewards are not numbers."""
 
     def step(self, state, control):

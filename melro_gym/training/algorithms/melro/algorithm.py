@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from melro_gym.models import Agent
+from melro_gym.models.ensemble import members_axis
 from melro_gym.training.algorithms.base import AbstractAlgorithm
 from melro_gym.training.algorithms.melro.config import MelroConfig
 from melro_gym.training.algorithms.melro.model_losses import Metrics, Window
@@ -82,7 +83,7 @@ class Melro(AbstractAlgorithm[LearnerState]):
 
     def needs(self, state: LearnerState, replay: Replay, rng: np.random.Generator) -> Needed:
         """Windows for the model, and states to imagine from."""
-        if replay.rows.terminated.any() and not state.agent.config.terminates:
+        if replay.rows.terminated.any() and not state.agent.terminates:
             raise ValueError(
                 "The environment terminated an episode, but the world model has no continuation head, since none of "
                 "the random policy's episodes terminated. Start again with the setting terminates=true."
@@ -127,8 +128,8 @@ class Melro(AbstractAlgorithm[LearnerState]):
 
 def sample_windows(config: MelroConfig, agent: Agent, replay: Replay, rng: np.random.Generator) -> Window:
     """Windows of one round's model updates, leaves `(updates, batch, T, ...)`, of an ensemble's `(M, updates, ...)`."""
-    members = () if agent.others is None else (agent.config.ensemble_size,)
-    rows = replay.sample_windows(rng, (*members, config.model_updates, config.model_batch), config.model_window)
+    shape = (*members_axis(agent.world_model), config.model_updates, config.model_batch)
+    rows = replay.sample_windows(rng, shape, config.model_window)
     return Window(*map(jnp.asarray, (rows.obs, _controls(agent, rows), rows.reward, rows.next_obs, rows.terminated)))
 
 
@@ -142,4 +143,4 @@ def latest_error(agent: Agent, replay: Replay, rows: int = 2000) -> list[float]:
 
 def _controls(agent: Agent, rows: Transition) -> np.ndarray:
     """What the agent's models see of stored actions, `(..., C)`."""
-    return rows.action if agent.config.model_input == "action" else np.concatenate([rows.mean, rows.std], -1)
+    return rows.action if agent.model_input == "action" else np.concatenate([rows.mean, rows.std], -1)

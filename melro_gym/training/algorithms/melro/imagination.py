@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 from jaxtyping import Array, Float
 
-from melro_gym.models import ActionDistribution, ContextPolicy, GaussianPolicy, WorldModel
+from melro_gym.models import AbstractPolicy, AbstractWorldModel, ActionDistribution
 from melro_gym.models.world_model import encode_control
 
 
@@ -21,8 +21,8 @@ class Imagined(NamedTuple):
 
 
 def imagine(
-    world_model: WorldModel | Any,
-    policy: GaussianPolicy | ContextPolicy,
+    world_model: AbstractWorldModel,
+    policy: AbstractPolicy,
     state: Float[Array, " S"],
     noise: Float[Array, "steps A"],
     model_input: str,

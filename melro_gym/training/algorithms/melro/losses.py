@@ -12,7 +12,7 @@ import jax.flatten_util
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from melro_gym.models import ContextCritic, ContextPolicy, Critic, GaussianPolicy, WorldModel
+from melro_gym.models import AbstractCritic, AbstractPolicy, AbstractWorldModel
 from melro_gym.training.algorithms.melro.imagination import Imagined, imagine
 from melro_gym.training.algorithms.melro.model_losses import Metrics
 from melro_gym.training.algorithms.melro.returns import lambda_returns
@@ -23,8 +23,8 @@ Components = TypeVar("Components", bound=tuple[Any, ...])
 class Behaviour(NamedTuple):
     """The two components that learn in imagination."""
 
-    policy: GaussianPolicy | ContextPolicy
-    critic: Critic | ContextCritic
+    policy: AbstractPolicy
+    critic: AbstractCritic
 
 
 class ReturnSettings(NamedTuple):
@@ -46,7 +46,7 @@ def policy_return(returns: Float[Array, " H"], alive: Float[Array, " H"]) -> Flo
 
 
 def critic_loss(
-    critic: Critic | ContextCritic,
+    critic: AbstractCritic,
     states: Float[Array, "H S"],
     controls: Float[Array, "H C"],
     returns: Float[Array, " H"],
@@ -63,8 +63,8 @@ def critic_loss(
 
 def behaviour_loss(
     behaviour: Behaviour,
-    target_critic: Critic | ContextCritic,
-    world_model: WorldModel | Any,
+    target_critic: AbstractCritic,
+    world_model: AbstractWorldModel,
     state: Float[Array, " S"],
     noise: Float[Array, "steps A"],
     settings: ReturnSettings,

@@ -15,8 +15,9 @@ import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from melro_gym.adaptation import make_change
-from melro_gym.models import Agent, ContextCritic, Critic, InferenceNetwork, WorldModel
+from melro_gym.models import AbstractCritic, Agent, InferenceNetwork, WorldModel
 from melro_gym.models.context import told
+from melro_gym.models.ensemble import each_member, learned, learners, member_keys, members_axis
 from melro_gym.models.world_model import control_size
 from melro_gym.seeds import random_key
 from melro_gym.training.algorithms.melro.config import MelroConfig
@@ -55,7 +56,7 @@ class LearnerState(NamedTuple):
     """World model, policy and critic as the updates left them; the policy that collects."""
     average: Agent
     """Moving average of `agent` over rounds; the one that is evaluated and saved."""
-    target_critic: Critic | ContextCritic
+    target_critic: AbstractCritic
     inference: InferenceNetwork | None
     model_optimiser: optax.OptState
     policy_optimiser: optax.OptState
@@ -101,13 +102,13 @@ def init_learner(agent: Agent, config: MelroConfig, seed: int) -> LearnerState:
     """Fresh optimiser states; average and target critic equal to agent and critic."""
     optimisers = make_optimisers(config)
     inference = make_inference(agent, config, seed)
-    init_model = _each_member(agent, lambda model: optimisers.model.init(_trainable(model)))
+    init_model = each_member(agent.world_model, lambda model: optimisers.model.init(_trainable(model)))
     return LearnerState(
         agent,
         _copy(agent),
         _copy(agent.critic),
         inference,
-        init_model(Model(_world_models(agent), inference)),
+        init_model(Model(learners(agent.world_model), inference)),
         optimisers.policy.init(_trainable(agent.policy)),
         optimisers.critic.init(_trainable(agent.critic)),
     )
@@ -117,24 +118,11 @@ def make_inference(agent: Agent, config: MelroConfig, seed: int) -> InferenceNet
     """The untrained inference network, where the settings want one."""
     if config.inference == "none":
         return None
-    sizes = agent.config.obs_size, control_size(agent.config.action_size, agent.config.model_input)
+    sizes = agent.obs_size, control_size(agent.action_size, agent.model_input)
     key = jr.fold_in(random_key(seed), _INFERENCE_STREAM)
     width, max_std = config.inference_width, config.emission_variance**0.5
-    make = _each_member(agent, lambda member: InferenceNetwork(*sizes, width=width, max_std=max_std, key=member))
-    return make(_member_keys(agent, key))
-
-
-def _each_member(agent: Agent, function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` for every world model at once where the agent has an ensemble, as it is otherwise."""
-    return function if agent.others is None else eqx.filter_vmap(function)
-
-
-def _world_models(agent: Agent) -> WorldModel:
-    return agent.world_model if agent.others is None else agent.members
-
-
-def _member_keys(agent: Agent, key: PRNGKeyArray) -> Array:
-    return key if agent.others is None else jr.split(key, agent.config.ensemble_size)
+    make = lambda member: InferenceNetwork(*sizes, width=width, max_std=max_std, key=member)
+    return each_member(agent.world_model, make)(member_keys(agent.world_model, key))
 
 
 def _copy(module: Any) -> Any:
@@ -204,13 +192,10 @@ def model_round(
 
     normalise = state.agent.normaliser
     windows = windows._replace(states=normalise(windows.states), next_states=normalise(windows.next_states))
-    model = Model(_world_models(state.agent), state.inference)
-    keys = _member_keys(state.agent, key)
-    (model, optimiser_state), metrics = _each_member(state.agent, learn)(model, state.model_optimiser, windows, keys)
-    if state.agent.others is None:
-        agent = eqx.tree_at(lambda tree: tree.world_model, state.agent, model.world_model)
-    else:
-        agent = state.agent.with_members(model.world_model)
+    own = state.agent.world_model
+    rows = Model(learners(own), state.inference), state.model_optimiser, windows, member_keys(own, key)
+    (model, optimiser_state), metrics = each_member(own, learn)(*rows)
+    agent = state.agent.with_parts(world_model=learned(own, model.world_model))
     return state._replace(agent=agent, inference=model.inference, model_optimiser=optimiser_state), _mean(metrics)
 
 
@@ -219,11 +204,10 @@ def _deal(single: Callable[..., Any], agent: Agent) -> Callable[..., Any]:
 
     So no gain counts fully that only one model promises (ME-TRPO, Kurutach et al. 2018, section 4.2).
     """
-    if agent.others is None:
-        return jax.vmap(functools.partial(single, agent.world_model))
-    part = lambda rows: rows.reshape(agent.config.ensemble_size, -1, *rows.shape[1:])
-    each = jax.vmap(jax.vmap(single, in_axes=(None, 0, 0, 0)))
-    return lambda *rows: each(agent.members, *map(part, rows))
+    model = agent.world_model
+    each = each_member(model, jax.vmap(single, in_axes=(None, 0, 0, 0)))
+    part = lambda rows: rows.reshape(*members_axis(model), -1, *rows.shape[1:])
+    return lambda *rows: each(learners(model), *map(part, rows))
 
 
 def behaviour_gradient(task: Task, agent: Agent, entropy_share: Array) -> Callable[..., tuple[Behaviour, Metrics]]:
@@ -234,9 +218,9 @@ def behaviour_gradient(task: Task, agent: Agent, entropy_share: Array) -> Callab
     config = task.settings
     entropy_weight = entropy_share * config.entropy_weight
     settings = ReturnSettings(task.discount, config.td_lambda, entropy_weight, config.return_weight)
-    forms = {"model_input": agent.config.model_input, "paper_index": config.paper_index}
+    forms = {"model_input": agent.model_input, "paper_index": config.paper_index}
 
-    change = make_change(task.imagine, agent.config.action_size) if task.imagine else None
+    change = make_change(task.imagine, agent.action_size) if task.imagine else None
 
     def loss(parameters: Behaviour, static: Behaviour, target: Any, states: Array, noise: Array, key: Array) -> Any:
         behaviour = eqx.combine(parameters, static)
@@ -279,7 +263,7 @@ def behaviour_round(
     config = task.settings
     optimisers = make_optimisers(config)
     gradient_of = behaviour_gradient(task, state.agent, entropy_share)
-    noise_shape = (observations.shape[1], config.imagined_steps + 1, state.agent.config.action_size)
+    noise_shape = (observations.shape[1], config.imagined_steps + 1, state.agent.action_size)
 
     def update(carry: Any, inputs: tuple[Array, PRNGKeyArray]) -> tuple[Any, Metrics]:
         behaviour, target, policy_state, critic_state = carry
@@ -300,7 +284,7 @@ def behaviour_round(
     starts = state.agent.normaliser(observations)
     carry, metrics = jax.lax.scan(update, carry, (starts, jr.split(key, len(observations))))
     behaviour, target, policy_state, critic_state = carry
-    agent = eqx.tree_at(lambda tree: (tree.policy, tree.critic), state.agent, tuple(behaviour))
+    agent = state.agent.with_parts(policy=behaviour.policy, critic=behaviour.critic)
     state = state._replace(
         agent=agent, target_critic=target, policy_optimiser=policy_state, critic_optimiser=critic_state
     )
