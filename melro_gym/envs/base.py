@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 import json
 import operator
-import weakref
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -16,6 +15,7 @@ import numpy as np
 from melro_gym.envs.checks import check_counts
 from melro_gym.envs.draws import Draw
 from melro_gym.envs.perturbations import DISABLED_JOINT, AbstractPerturbation, Episode, Request, frozen
+from melro_gym.envs.pictures import Pictures
 from melro_gym.envs.tables import domain_perturbations, find_perturbation
 from melro_gym.values import check_choice
 
@@ -101,8 +101,7 @@ class PerturbedEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
         self._drawing = Draw(self._requested, None if perturbation is None else self._find(perturbation), **drawing)
         self.action_repeat = int(action_repeat)
         self.render_mode = render_mode
-        self._size = (int(height), int(width))
-        self._renderer: mujoco.Renderer | None = None
+        self._pictures = Pictures(width, height)
         self._elapsed: int | None = None
         self._over = False
         self._kept: dict[str, Kept] = {}
@@ -184,24 +183,11 @@ class PerturbedEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
         if self.render_mode is None:
             gym.logger.warn("`render()` needs `render_mode='rgb_array'` given to `gym.make`.")
             return None
-        renderer = self._renderer
-        if renderer is None:
-            buffer, (height, width) = self.model.vis.global_, self._size
-            # most models allow 640 x 480 only
-            buffer.offheight, buffer.offwidth = max(height, buffer.offheight), max(width, buffer.offwidth)
-            renderer = self._renderer = mujoco.Renderer(self.model, height, width)
-            self._free_renderer = weakref.finalize(self, renderer.close)  # also where nobody calls `close`
-        renderer.update_scene(self._shown(), camera=self.camera)
-        return renderer.render()
+        return self._pictures.draw(self.model, self._shown(), self.camera)
 
     def close(self) -> None:
         """Free the rendering context; may be called more than once."""
-        if self._renderer is not None:
-            self._free_renderer()
-            self._renderer = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_renderer": None, "_free_renderer": None}
+        self._pictures.close()
 
     def _names(self) -> str:
         """Names of the domain's perturbations, for messages."""
@@ -321,14 +307,3 @@ class PerturbedEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
     @abc.abstractmethod
     def _score(self) -> float:
         """Reward of the present state."""
-
-
-def look_at(position: tuple[float, ...], target: tuple[float, ...]) -> np.ndarray:
-    """Quaternion of a camera at `position` that sees `target` in its middle, upright."""
-    back = np.subtract(position, target)
-    back /= np.linalg.norm(back)
-    right = np.cross([0.0, 0.0, 1.0], back)
-    right /= np.linalg.norm(right)
-    quat = np.zeros(4)
-    mujoco.mju_mat2Quat(quat, np.column_stack([right, np.cross(back, right), back]).ravel())
-    return quat

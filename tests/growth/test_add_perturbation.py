@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,20 +26,27 @@ from melro_gym.envs.perturbations import Push
 FOLDER = Path(__file__).parent / "other_package"
 
 
+@contextlib.contextmanager
+def restored_tables() -> Iterator[None]:
+    """Forget afterwards what is registered inside."""
+    ids, modules = dict(gym.registry), dict(tables._MODULES)
+    rows = {domain: dict(named) for domain, named in tables._ROWS.items()}
+    try:
+        yield
+    finally:
+        for present, before in ((gym.registry, ids), (tables._MODULES, modules), (tables._ROWS, rows)):
+            present.clear()
+            present.update(before)
+
+
 @pytest.fixture(scope="module")
 def foreign() -> Iterator[ModuleType]:
     """The other package, imported, and forgotten after the tests."""
-    ids, rows = dict(gym.registry), {domain: dict(named) for domain, named in tables._ROWS.items()}
     sys.path.insert(0, str(FOLDER))
-    try:
+    with restored_tables():
         yield importlib.import_module("side_wind")
-    finally:
-        sys.path.remove(str(FOLDER))
-        del sys.modules["side_wind"]
-        gym.registry.clear()
-        gym.registry.update(ids)
-        tables._ROWS.update(rows)
-        tables._MODULES.clear()
+    sys.path.remove(str(FOLDER))
+    del sys.modules["side_wind"]
 
 
 def make(env_id: str, **kwargs: Any) -> Any:
@@ -193,6 +202,21 @@ def test_a_malformed_perturbation_is_refused_and_leaves_no_trace(
     with pytest.raises((ValueError, TypeError), match=message):
         melro_gym.register_perturbation(dataclasses.replace(foreign.SideWind(domain="walker"), **changed))
     assert (dict(gym.registry), tables._ROWS) == before
+
+
+def test_the_example_of_the_documentation_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    page = Path(__file__).parents[2] / "docs" / "environments" / "your_own.md"
+    if not page.exists():
+        pytest.skip("the documentation is not part of an installed package")
+    text = page.read_text(encoding="utf-8").replace("side_wind", "page_wind").replace("SideWind", "PageWind")
+    module, use = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "page_wind.py").write_text(module)
+    monkeypatch.syspath_prepend(tmp_path)
+    found: dict[str, Any] = {}
+    with restored_tables():
+        exec(use, found)
+        assert found["env"].reset(seed=0)[1]["perturbation"] == {"name": "page_wind", "value": 2.0, "unit": "m/s^2"}
+    del sys.modules["page_wind"]
 
 
 def test_a_row_of_the_packages_own_kind_needs_the_name_of_its_module(foreign: ModuleType):

@@ -18,8 +18,8 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 
-from melro_gym.envs.base import look_at
 from melro_gym.envs.perturbations import AbstractPerturbation
+from melro_gym.envs.pictures import look_at
 
 MODELS = ("embedded", "menagerie")
 JOINTS = tuple(f"joint{number}" for number in range(1, 8))

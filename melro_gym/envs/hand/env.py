@@ -14,9 +14,10 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 
-from melro_gym.envs.base import PerturbedEnv, look_at
+from melro_gym.envs.base import PerturbedEnv
 from melro_gym.envs.hand.repair import repair_gymnasium_robotics
 from melro_gym.envs.perturbations import AbstractPerturbation, Request
+from melro_gym.envs.pictures import look_at
 from melro_gym.envs.tasks.hand import PERTURBATIONS
 from melro_gym.values import check_choice
 
