@@ -12,7 +12,7 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 
-from melro_gym.envs.checks import check_counts
+from melro_gym.envs.checks import check_counts, plain
 from melro_gym.envs.draws import Draw
 from melro_gym.envs.perturbations import DISABLED_JOINT, AbstractPerturbation, Episode, Request, frozen
 from melro_gym.envs.pictures import Pictures
@@ -89,10 +89,12 @@ class PerturbedEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
         check_choice("render_mode", render_mode, (None, *self.metadata["render_modes"]))
         self._rows: dict[str, AbstractPerturbation] = {}
         if perturbation is not None:
-            row = self._find(perturbation).configured(perturbation_kwargs or {})
+            settings = {name: plain(entry) for name, entry in (perturbation_kwargs or {}).items()}
+            row = self._find(perturbation).configured(settings)
             self._rows[row.name] = row
         elif perturbation_kwargs:
             raise ValueError(f"`perturbation_kwargs` needs a `perturbation`; choose from {self._names()}.")
+        asked, drawing = ({name: plain(entry) for name, entry in given.items()} for given in (asked, drawing))
         self._requested = self._ask(perturbation, asked)
         drawn = [name for name in self.askable if name != "disable_mode"]
         if drawing["randomize"] is not False and any(asked.get(name) is not None for name in drawn):
@@ -195,11 +197,11 @@ class PerturbedEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
 
     def _find(self, name: str) -> AbstractPerturbation:
         """The perturbation called `name`, as this environment has it."""
-        row = self._rows.get(name)
-        if row is None:
-            row = self._own(find_perturbation(self.domain, name))
-            self._rows[row.name] = row
-        return row
+        known = self._rows.get(name.rpartition(":")[2]) if isinstance(name, str) else None
+        if known is None:
+            known = self._own(find_perturbation(self.domain, name))
+            self._rows[known.name] = known
+        return known
 
     def _own(self, row: AbstractPerturbation) -> AbstractPerturbation:
         """A perturbation made to fit this environment; a subclass may narrow its choices."""
@@ -228,7 +230,8 @@ class PerturbedEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
         current = self._requested or {"name": None}
         name = override.get("perturbation", current["name"])
         kept = current if name == current["name"] else {}
-        return self._ask(name, {**{key: kept.get(key) for key in self.askable}, **dict(override)})
+        wanted = {key: plain(override.get(key, kept.get(key))) for key in self.askable}
+        return self._ask(name, wanted)
 
     def _put_in_force(self, wanted: Request | None) -> None:
         """Take the simulation of a perturbation, building it where this environment does not have it yet."""

@@ -8,7 +8,7 @@ one, so that seeding an environment is enough; the first episode has the startin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -99,7 +99,7 @@ class Draw:
         requested: Request | None,
         row: AbstractPerturbation | None,
         *,
-        randomize: bool | str | Sequence[Any] = False,
+        randomize: bool | str | Iterable[Any] = False,
         bounds: Iterable[Any] | None = None,
         scheduler: str | None = None,
         scheduler_std: float | int | None = None,
@@ -143,7 +143,7 @@ class Draw:
 
 def _check_combination(
     row: AbstractPerturbation | None,
-    randomize: bool | str | Sequence[Any],
+    randomize: bool | str | Iterable[Any],
     bounds: Iterable[Any] | None,
     scheduler: str | None,
     scheduler_std: Any,

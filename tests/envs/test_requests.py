@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import gymnasium as gym
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from env_helpers import make
@@ -108,6 +109,21 @@ def test_integers_and_numpy_numbers_are_values_too():
         "name": "joint_damping", "value": 50.0, "unit": "N m s/rad",
     }  # fmt: skip
     assert make(THIGH).reset(options={"perturbation": np.float32(0.5)})[1]["perturbation"]["value"] == 0.5
+
+
+def test_numbers_of_other_libraries_and_arrays_are_read_as_what_they_stand_for():
+    for number in (np.float32(0.3), np.array(0.3), jnp.asarray(0.3, jnp.float32)):
+        assert make(THIGH, value=number).perturbation == make(THIGH, value=0.3).perturbation
+    env = make(THIGH, randomize=np.array([0.2, 0.3], np.float32))
+    env.reset(seed=0)
+    assert {env.reset()[1]["perturbation"]["value"] for _ in range(20)} == {0.2, 0.3}
+    narrow = make(THIGH, randomize="range", bounds=np.array([0.2, 0.21]))
+    assert 0.2 <= narrow.reset(seed=0)[1]["perturbation"]["value"] <= 0.21
+    pushed = make("WalkerWalk-Push-v0", perturbation_kwargs={"times": np.array([1.0, 2.0])})
+    pushed.reset(seed=0)
+    assert pushed._memory.first.tolist() == [40, 80]
+    maze = gym.make("PointMaze-Blocks-v0", value=np.array([[3, 3], [2, 2]]))
+    assert maze.reset(seed=0)[1]["perturbation"]["value"] == [[2, 2], [3, 3]]
 
 
 def test_stepping_before_the_first_reset_is_refused():

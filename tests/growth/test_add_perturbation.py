@@ -29,14 +29,14 @@ FOLDER = Path(__file__).parent / "other_package"
 @contextlib.contextmanager
 def restored_tables() -> Iterator[None]:
     """Forget afterwards what is registered inside."""
-    ids, modules = dict(gym.registry), dict(tables._MODULES)
-    rows = {domain: dict(named) for domain, named in tables._ROWS.items()}
+    present: list[dict[Any, Any]] = [gym.registry, tables._MODULES, *tables._ROWS.values()]
+    before = [dict(entries) for entries in present]
     try:
         yield
     finally:
-        for present, before in ((gym.registry, ids), (tables._MODULES, modules), (tables._ROWS, rows)):
-            present.clear()
-            present.update(before)
+        for entries, kept in zip(present, before, strict=True):
+            entries.clear()
+            entries.update(kept)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,15 @@ def test_a_perturbation_that_acts_does_so_at_its_time(foreign: ModuleType):
         env.step(np.zeros(12))
         forces.append(env.data.xfrc_applied[:, 1].sum())
     np.testing.assert_allclose(forces, [0.0] * 3 + [2.0 * 107.1179] * 2, rtol=1e-5)
+
+
+def test_its_settings_are_taken_from_the_ids_arguments(foreign: ModuleType):
+    env = make("PointMaze-SideWind-v0", value=2.0, perturbation_kwargs={"onset": 0.25})
+    for options in ({}, {"perturbation": 3.0}, {"perturbation": {"perturbation": "side_wind:side_wind"}}):
+        env.reset(seed=0, options=options)
+        assert env._memory == 75
+    with pytest.raises(ValueError, match="known: onset"):
+        make("PointMaze-SideWind-v0", perturbation_kwargs={"set_in": 0.25})
 
 
 @pytest.mark.parametrize(

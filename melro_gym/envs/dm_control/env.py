@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -91,7 +91,7 @@ class SuiteEnv(PerturbedEnv):
         joint: str | None = None,
         joints: Iterable[str] | None = None,
         disable_mode: str = "zero_action",
-        randomize: bool | str | Sequence[Any] = False,
+        randomize: bool | str | Iterable[Any] = False,
         bounds: Iterable[Any] | None = None,
         scheduler: str | None = None,
         scheduler_std: float | int | None = None,

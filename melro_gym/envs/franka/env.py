@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -95,7 +95,7 @@ class FrankaReachEnv(PerturbedEnv):
         rotation_weight: float | int = 1.0,
         perturbation: str | None = None,
         value: Any = None,
-        randomize: bool | str | Sequence[Any] = False,
+        randomize: bool | str | Iterable[Any] = False,
         bounds: Iterable[Any] | None = None,
         scheduler: str | None = None,
         scheduler_std: float | int | None = None,

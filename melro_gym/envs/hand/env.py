@@ -6,7 +6,7 @@ import contextlib
 import copy
 import functools
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +140,7 @@ class HandCubeEnv(PerturbedEnv):
         reward: str = "dense",
         perturbation: str | None = None,
         value: Any = None,
-        randomize: bool | str | Sequence[Any] = False,
+        randomize: bool | str | Iterable[Any] = False,
         bounds: Iterable[Any] | None = None,
         scheduler: str | None = None,
         scheduler_std: float | int | None = None,

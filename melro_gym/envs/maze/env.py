@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -73,7 +73,7 @@ class PointMazeEnv(PerturbedEnv):
         maze_map: Sequence[str | Sequence[str | int]] = MAZE_MAP,
         perturbation: str | None = None,
         value: Any = None,
-        randomize: bool | Sequence[Any] | None = None,
+        randomize: bool | Iterable[Any] | None = None,
         perturbation_kwargs: Mapping[str, Any] | None = None,
         observe_goal: bool | None = None,
         action_repeat: int = 2,

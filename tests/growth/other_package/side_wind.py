@@ -27,10 +27,14 @@ class SideWind(AbstractNumber):
     std: float = 0.5
     grid: tuple[float, ...] = (0.0, 1.0, 2.0)
     unit: str = "m/s^2"
+    onset: float = 0.5
+    """Share of the episode after which it sets in."""
+
+    settings = ("onset",)
 
     def start(self, model: mujoco.MjModel, data: mujoco.MjData, value: float, episode: Episode) -> int:
         """Control step in which the wind sets in."""
-        return episode.control_steps // 2
+        return round(self.onset * episode.control_steps)
 
     def act(self, model: mujoco.MjModel, data: mujoco.MjData, value: float, memory: int, step: int) -> None:
         """Push all bodies."""
