@@ -67,6 +67,15 @@ def test_random_pushes_come_as_often_as_asked_from_every_side_and_anew_in_each_e
     np.testing.assert_allclose(planar._memory.direction[:, 1], 0.0, atol=1e-12)
 
 
+def test_what_an_acting_perturbation_draws_changes_no_other_draw():
+    values = []
+    for count in (0, 1, 7):
+        env = make("WalkerWalk-Push-v0", randomize="range", perturbation_kwargs={"count": count})
+        infos = [env.reset(seed=0)[1], *(env.reset()[1] for _ in range(5))]
+        values.append([info["perturbation"]["value"] for info in infos])
+    assert values[0] == values[1] == values[2] and len(set(values[0])) == 6
+
+
 def test_pushes_that_overlap_add_up_and_none_is_left_afterwards():
     settings = {"times": [0.0, 0.1], "duration": 0.2, "heading": 0.0}
     env = make("WalkerWalk-Push-v0", value=40.0, perturbation_kwargs=settings, action_repeat=1)
