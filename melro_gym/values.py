@@ -211,6 +211,15 @@ def parse_json(text: str, *, default: Any = None) -> Any:
         return default
 
 
+def read_count(name: str, value: Any, *, low: int = 1) -> int:
+    """A whole number of at least `low`, of any source.
+
+    Raises:
+        ValueError: something else; the message begins with `name`.
+    """
+    return Setting(name, int, low, low=low).read(value)
+
+
 def check_choice(name: str, given: Any, choices: Iterable[Any]) -> None:
     """Refuse what is not one of the choices.
 

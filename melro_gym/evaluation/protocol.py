@@ -17,20 +17,20 @@ from melro_gym.evaluation.rollouts import Controller, run_episodes
 from melro_gym.models import Agent
 from melro_gym.planning import PlanConfig
 from melro_gym.seeds import derived
-from melro_gym.values import plain_json
+from melro_gym.values import plain_json, read_count
 from melro_gym.wrappers.checks import check_fits
 
 Case = str | tuple[str, dict[str, Any]]
 """An environment's id, alone or with keyword arguments."""
 
 
-def episode_seeds(seed: Any, episodes: int) -> list[int]:
+def episode_seeds(seed: Any, episodes: Any) -> list[int]:
     """Reset seeds of an evaluation; far from those of training runs, which are drawn under another stream.
 
     Raises:
-        ValueError: no seed.
+        ValueError: no seed, or no number of episodes.
     """
-    return derived(seed, episodes, 99)
+    return derived(seed, read_count("episodes", episodes), 99)
 
 
 def evaluate(
@@ -38,7 +38,7 @@ def evaluate(
     envs: Case | Sequence[Case],
     methods: Sequence[str] = ("base-mean", "base-sample", "melro"),
     *,
-    episodes: int = 10,
+    episodes: Any = 10,
     seed: Any = 0,
     config: PlanConfig | None = None,
     deterministic: bool = True,

@@ -12,6 +12,7 @@ import numpy as np
 from melro_gym.evaluation.protocol import default_config, evaluate
 from melro_gym.models import Agent
 from melro_gym.seeds import derived, read_seed
+from melro_gym.values import read_count
 
 WALKER_TUNING: tuple[tuple[str, dict[str, Any]], ...] = (
     ("WalkerWalk-ThighLength-v0", {"value": 0.15}),
@@ -113,8 +114,8 @@ def tune(
     agent: Agent,
     envs: Sequence[tuple[str, dict[str, Any]]],
     *,
-    trials: int,
-    episodes: int,
+    trials: Any,
+    episodes: Any,
     storage: str | os.PathLike[str],
     seed: Any = 0,
     sampler_seed: Any = 0,
@@ -141,7 +142,7 @@ def tune(
             on_trial(result)
         return result.mean
 
-    study.optimize(objective, n_trials=trials)
+    study.optimize(objective, n_trials=read_count("trials", trials))
 
 
 def finalists(storage: str | os.PathLike[str], count: int) -> list[dict[str, Any]]:
@@ -156,7 +157,7 @@ def score_settings(
     envs: Sequence[tuple[str, dict[str, Any]]],
     settings: dict[str, Any],
     *,
-    episodes: int,
+    episodes: Any,
     seed: Any,
 ) -> Trial:
     """Mean returns of the planner with these settings, executing means."""

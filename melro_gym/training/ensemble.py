@@ -23,7 +23,7 @@ from melro_gym.training.algorithms.melro.updates import init_learner, model_roun
 from melro_gym.training.config import TrainConfig
 from melro_gym.training.replay import Replay, Transition
 from melro_gym.training.run import STATE_FILE
-from melro_gym.values import Setting
+from melro_gym.values import read_count
 
 
 def add_ensemble(
@@ -53,8 +53,7 @@ def add_ensemble(
         CheckpointError: the folder's files are missing or damaged.
         FloatingPointError: training diverged.
     """
-    size = Setting("size", int, 2, low=2).read(size)
-    updates = Setting("updates", int, 1, low=1).read(updates)
+    size, updates = read_count("size", size, low=2), read_count("updates", updates)
     original = load_agent(Path(folder) / agent)
     replay, config = _stored(Path(folder) / STATE_FILE)
     further = several(describe(original.world_model.members), size - 1)

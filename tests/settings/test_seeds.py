@@ -46,6 +46,13 @@ def test_what_is_no_seed_is_refused(wrong):
             use(wrong)
 
 
+@pytest.mark.parametrize("wrong", [0, -1, 2.5, "many", None])
+def test_episodes_are_counted(wrong):
+    with pytest.raises(ValueError, match="`episodes` must be"):
+        episode_seeds(0, wrong)
+    assert len(episode_seeds(0, np.int64(3))) == 3
+
+
 def test_networks_of_training_differ_with_the_seed():
     facts = EnvFacts(obs_size=2, action_size=1, action_repeat=1, record={})
     sizes = dict.fromkeys(("model_width", "policy_width", "critic_width", "reward_width"), 4)
