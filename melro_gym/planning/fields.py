@@ -7,9 +7,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from melro_gym.settings import setting, settings_of
 from melro_gym.values import plain_scalar
+
+Number = Float[Array, ""] | float
+"""What a number may be given as; an array once it is kept."""
 
 
 def count(default: int, *, low: int = 0) -> Any:

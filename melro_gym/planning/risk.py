@@ -11,7 +11,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from melro_gym.planning.fields import number, read_parameters
+from melro_gym.planning.fields import Number, number, read_parameters
 
 
 class AbstractRisk(eqx.Module):
@@ -56,7 +56,7 @@ class CVaR(AbstractRisk):
     `1 / M`, and `Mean` at 1.
     """
 
-    cvar_fraction: Float[Array, ""] = number(0.5, above=0.0, high=1.0)
+    cvar_fraction: Number = number(0.5, above=0.0, high=1.0)
     """Share of the models, the worst, whose mean counts; in (0, 1]."""
 
     def __call__(self, returns: Float[Array, " M"]) -> Float[Array, ""]:

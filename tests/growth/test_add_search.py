@@ -11,7 +11,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
-from jaxtyping import Array, Float
+from jaxtyping import Array
 from toys import Hill, hill_agent, tiny_agent
 
 import melro_gym
@@ -39,13 +39,13 @@ class OnePlusOne(AbstractSearch):
 
     children: int = count(1, low=1)
     """Per step."""
-    mutation_std: Float[Array, ""] = number(0.2, above=0.0)
+    mutation_std: float = number(0.2, above=0.0)
     """Standard deviation of the first children."""
-    widening: Float[Array, ""] = number(1.5, low=1.0)
+    widening: float = number(1.5, low=1.0)
     """Factor of the standard deviation after a success; its fourth root divides it after a failure."""
 
     def init(self, point):
-        return Parent(jnp.full((), -jnp.inf, point.dtype), self.mutation_std)
+        return Parent(jnp.full((), -jnp.inf, point.dtype), jnp.asarray(self.mutation_std))
 
     def step(self, score, project, point, state, key):
         TRACES.append(point)
@@ -89,7 +89,7 @@ def test_it_climbs_a_hill_by_name_and_as_an_object(agent, named):
     as_object = PlanConfig(**FEW, optimiser=OnePlusOne(children=2, mutation_std=0.3))
     results = [jitted(agent, OBS, jr.key(0), config) for config in (by_name, as_object)]
     np.testing.assert_allclose(results[0].action, [0.4], atol=0.02)
-    np.testing.assert_array_equal(*(result.action for result in results))
+    np.testing.assert_array_equal(results[0].action, results[1].action)
     assert (by_name.optimiser, by_name.children) == ("one-plus-one", 2)
 
 
@@ -106,7 +106,9 @@ def test_its_parameters_are_settings_with_ranges_and_texts(named):
 
 @pytest.mark.parametrize("form", ["name", "object"])
 def test_a_controller_takes_it_and_its_numbers_are_live(agent, named, form):
-    chosen = {"optimiser": named, "widening": 2.0} if form == "name" else {"optimiser": OnePlusOne(widening=2.0)}
+    chosen: dict[str, Any] = (
+        {"optimiser": named, "widening": 2.0} if form == "name" else {"optimiser": OnePlusOne(widening=2.0)}
+    )
     env = melro_gym.MELROController(Still(), agent, **FEW, **chosen)
     env.reset(seed=0)
     near = env.step(None)[4]["melro"]["mean"]
@@ -130,7 +132,8 @@ def test_a_controllers_spec_with_it_is_json(named, tmp_path):
         melro_gym.save_agent(path, tiny_agent(obs_size=1, action_size=1))
         env = melro_gym.MELROController(gym.make(ENV_ID), str(path), optimiser=named, children=3)
         assert env.spec is not None
-        assert EnvSpec.from_json(env.spec.to_json()).additional_wrappers[-1].kwargs["children"] == 3
+        spec: Any = EnvSpec.from_json(env.spec.to_json())
+        assert spec.additional_wrappers[-1].kwargs["children"] == 3
     finally:
         del gym.registry[ENV_ID]
 

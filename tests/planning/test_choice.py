@@ -40,7 +40,7 @@ class Tour(AbstractSearch):
         return Step(point, state + 1, score(project(point)[None]))
 
 
-def _config(stops=STOPS, **changed: Any) -> PlanConfig:
+def _config(stops: Any = STOPS, **changed: Any) -> PlanConfig:
     one_step: dict[str, Any] = {"planned_steps": 1, "policy_steps": 0, "optimise_steps": 4, "kl_weight": 0.0}
     return PlanConfig(optimiser=Tour(jnp.asarray(stops)), **{**one_step, **changed})
 
@@ -127,7 +127,7 @@ def test_a_plan_in_pieces_is_the_best_so_far_not_the_latest(guard):
 @pytest.mark.parametrize("previous", [None, 0.29])
 def test_all_steps_in_one_piece_are_the_whole_plan(optimiser, previous):
     """Also the scores, and whatever the search comes to: good, bad, or no number."""
-    given = () if previous is None else (None, None, _previous(previous))
+    given: Any = () if previous is None else (None, None, _previous(previous))
     agent = _agent(edge=0.7)
     ars: dict[str, Any] = {"optimiser": "ars", "directions": 3, "top_directions": 2, "step_size": 0.2}
     for stop in (0.31, -0.9, 0.9) if optimiser == "tour" else (0.0,):
@@ -147,29 +147,32 @@ def test_all_steps_in_one_piece_are_the_whole_plan(optimiser, previous):
 
 def test_scores_tell_what_was_compared():
     result = jitted(_agent(), OBS, jr.key(0), _config(keep_scores=True))
-    base = result.base.mean[0, 0]
-    np.testing.assert_allclose(result.scores.candidates, _value(STOPS)[:, None], rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(result.scores.optimised, _value(STOPS[-1]), rtol=1e-5)
-    np.testing.assert_allclose(result.scores.base, _value(base), rtol=1e-5)
-    assert result.scores.shifted is None and result.guarded
+    base, scores = result.base.mean[0, 0], result.scores
+    assert scores is not None
+    np.testing.assert_allclose(scores.candidates, _value(STOPS)[:, None], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(scores.optimised, _value(STOPS[-1]), rtol=1e-5)
+    np.testing.assert_allclose(scores.base, _value(base), rtol=1e-5)
+    assert scores.shifted is None and result.guarded
     assert jitted(_agent(), OBS, jr.key(0), _config()).scores is None
 
 
 def test_a_shifted_plan_wins_where_it_is_better_than_what_the_search_made_of_it():
     agent, config = _agent(), _config(planned_steps=2, keep_scores=True, discount=0.5)
     result = jitted(agent, OBS, jr.key(0), config, None, None, _previous(0.29))
-    base = np.asarray(result.base.mean[:, 0])
+    base, scores = np.asarray(result.base.mean[:, 0]), result.scores
+    assert scores is not None and scores.shifted is not None
     np.testing.assert_allclose(result.plan.mean[:, 0], [0.29, base[1]], rtol=1e-6)
     assert not result.guarded
     expected = _value(0.29) + 0.5 * _value(base[1])
-    np.testing.assert_allclose([result.value, result.scores.shifted], expected, rtol=1e-4)
-    np.testing.assert_allclose(result.scores.base, _value(base[0]) + 0.5 * _value(base[1]), rtol=1e-4)
+    np.testing.assert_allclose(np.stack([result.value, scores.shifted]), expected, rtol=1e-4)
+    np.testing.assert_allclose(scores.base, _value(base[0]) + 0.5 * _value(base[1]), rtol=1e-4)
 
 
 def test_scores_of_steps_that_are_not_done_are_nan():
     agent, config = _agent(), _config(keep_scores=True)
     progress, result = begin(agent, OBS, jr.key(0), config)
-    assert np.isnan(result.scores.candidates).all() and np.isnan(result.scores.optimised)
-    _, result = improve(agent, progress, 0, 2, config)
-    np.testing.assert_array_equal(np.isfinite(result.scores.candidates)[:, 0], [True, True, False, False])
-    np.testing.assert_allclose(result.scores.optimised, _value(STOPS[1]), rtol=1e-3)
+    scores, later = result.scores, improve(agent, progress, 0, 2, config)[1].scores
+    assert scores is not None and later is not None
+    assert np.isnan(scores.candidates).all() and np.isnan(scores.optimised)
+    np.testing.assert_array_equal(np.isfinite(later.candidates)[:, 0], [True, True, False, False])
+    np.testing.assert_allclose(later.optimised, _value(STOPS[1]), rtol=1e-3)

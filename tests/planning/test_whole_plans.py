@@ -138,7 +138,8 @@ def test_committed_actions_and_a_proposal_move_where_the_plan_starts(agent):
 
 
 def test_numbers_of_searches_and_risks_do_not_compile_again():
-    agent, steps = tiny_agent(ensemble_size=2), {"planned_steps": 1, "policy_steps": 0, "optimise_steps": 1}
+    agent = tiny_agent(ensemble_size=2)
+    steps: dict[str, Any] = {"planned_steps": 1, "policy_steps": 0, "optimise_steps": 1}
     for optimiser in ("ars", "gradient", "mppi", "cem"):
         traced = eqx.filter_jit(eqx.debug.assert_max_traces(plan, max_traces=1))
         values = set()

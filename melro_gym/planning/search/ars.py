@@ -10,7 +10,7 @@ import jax.random as jr
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from melro_gym.planning.fields import count, number
+from melro_gym.planning.fields import Number, count, number
 from melro_gym.planning.search.base import AbstractSearch, Point, Project, Score, Step, adam_ascent
 
 
@@ -21,9 +21,9 @@ class AugmentedRandomSearch(AbstractSearch):
     """`N`: random directions per optimisation step; each is tried both ways."""
     top_directions: int = count(8, low=1)
     """`K`: directions kept."""
-    perturbation_std: Float[Array, ""] = number(0.1, above=0.0)
+    perturbation_std: Number = number(0.1, above=0.0)
     """Standard deviation of the candidates around the plan."""
-    step_size: Float[Array, ""] = number(0.05, above=0.0)
+    step_size: Number = number(0.05, above=0.0)
     """Adam's step size."""
 
     def check(self) -> None:

@@ -14,7 +14,7 @@ import jax
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from melro_gym.planning.fields import read_parameters
+from melro_gym.planning.fields import Number, read_parameters
 
 Point = Float[Array, "L D"]
 Score = Callable[[Float[Array, "C L D"]], Float[Array, " C"]]
@@ -64,7 +64,7 @@ class AbstractSearch(eqx.Module):
         """
 
 
-def adam_ascent(direction: Array, state: optax.OptState, step_size: Array) -> tuple[Array, optax.OptState]:
+def adam_ascent(direction: Array, state: optax.OptState, step_size: Number) -> tuple[Array, optax.OptState]:
     """Adam's step (Kingma and Ba 2015) along a direction of ascent, and its next state."""
     with jax.numpy_dtype_promotion("standard"):  # optax raises a float to an integer power
         update, state = optax.scale_by_adam().update(direction, state)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray
 
-from melro_gym.planning.fields import count, number
+from melro_gym.planning.fields import Number, count, number
 from melro_gym.planning.search.base import AbstractSearch, Point, Project, Score, Step
 
 
@@ -18,7 +18,7 @@ class CrossEntropy(AbstractSearch):
     """`N`: half the number of candidates per optimisation step."""
     top_directions: int = count(8, low=1)
     """`K`: candidates kept."""
-    perturbation_std: Float[Array, ""] = number(0.1, above=0.0)
+    perturbation_std: Number = number(0.1, above=0.0)
     """Standard deviation of the first step's candidates around the plan."""
 
     def check(self) -> None:

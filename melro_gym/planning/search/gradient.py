@@ -6,16 +6,16 @@ from typing import Any
 
 import jax
 import optax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
-from melro_gym.planning.fields import number
+from melro_gym.planning.fields import Number, number
 from melro_gym.planning.search.base import AbstractSearch, Point, Project, Score, Step, adam_ascent
 
 
 class GradientAscent(AbstractSearch):
     """Exact gradient through the model, followed by Adam. The only candidate that it scores is where it stands."""
 
-    step_size: Float[Array, ""] = number(0.05, above=0.0)
+    step_size: Number = number(0.05, above=0.0)
     """Adam's step size."""
 
     def init(self, point: Point) -> optax.OptState:

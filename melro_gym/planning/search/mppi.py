@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
-from melro_gym.planning.fields import count, number
+from melro_gym.planning.fields import Number, count, number
 from melro_gym.planning.search.base import AbstractSearch, Point, Project, Score, Step
 
 
@@ -18,9 +18,9 @@ class PathIntegral(AbstractSearch):
 
     directions: int = count(16, low=1)
     """`N`: half the number of candidates per optimisation step."""
-    perturbation_std: Float[Array, ""] = number(0.1, above=0.0)
+    perturbation_std: Number = number(0.1, above=0.0)
     """Standard deviation of the candidates around the plan."""
-    temperature: Float[Array, ""] = number(0.1, above=0.0)
+    temperature: Number = number(0.1, above=0.0)
     """Of the softmax; the lower, the more the best candidates count."""
 
     def init(self, point: Point) -> None:
