@@ -17,17 +17,17 @@ import numpy as np
 import tyro
 
 from benchmarks.cells import Record, run_cells
+from melro_gym.adaptation import one_step_error
 from melro_gym.checkpoint import flatten_arrays, load_agent
+from melro_gym.control.options import Options
 from melro_gym.evaluation.controllers import base_controller, melro_controller
 from melro_gym.evaluation.figures import save_figure
 from melro_gym.evaluation.protocol import default_config, episode_seeds
 from melro_gym.evaluation.rollouts import run_episodes
 from melro_gym.evaluation.statistics import Interval, bootstrap_mean
 from melro_gym.models import Agent
-from melro_gym.planning.effectiveness import one_step_error
 from melro_gym.planning.paper import paper_settings
 from melro_gym.wrappers import AutoEntropyWeight, MELROController
-from melro_gym.wrappers.settings import Options
 
 Env = tuple[str, dict[str, Any]]
 

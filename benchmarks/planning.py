@@ -19,12 +19,12 @@ import jax.random as jr
 import numpy as np
 
 from benchmarks.products import wait
+from melro_gym.adaptation import ActuatorEstimator
+from melro_gym.control.jitted import Compiled, Inputs, Lesson, decide_row, key_rows
 from melro_gym.models import MLP, Agent, AgentConfig
 from melro_gym.models.networks import examples_as_columns
 from melro_gym.planning import PlanConfig, PlanResult, plan
-from melro_gym.planning.effectiveness import Evidence
 from melro_gym.wrappers import MELROController
-from melro_gym.wrappers.compiled import Compiled, Inputs, Lesson, decide_row, key_rows
 
 SIZES: dict[str, Any] = {
     "planned_steps": 4,
@@ -117,8 +117,8 @@ def _chain(net: MLP, x: jax.Array) -> jax.Array:
 def _decision_inputs(agent: Agent, obs: np.ndarray) -> Inputs:
     """What a controller hands to its one compiled call, once it has acted before."""
     size = agent.action_size
-    evidence = Evidence(np.zeros((1, size, size), np.float32), np.zeros((1, size), np.float32))
-    lesson = Lesson(evidence, obs[None], np.zeros((1, size), np.float32), np.ones(1, bool))
+    belief = jax.tree.map(lambda leaf: leaf[None], ActuatorEstimator().init(agent))
+    lesson = Lesson(belief, obs[None], np.zeros((1, size), np.float32), np.ones(1, bool))
     return Inputs(obs[None], key_rows([0]), None, None, None, lesson)
 
 
@@ -136,7 +136,7 @@ def main() -> None:
     single, bare = eqx.filter_jit(one_plan), eqx.filter_jit(plan_products)
     batched, large = eqx.filter_jit(jax.vmap(plan, in_axes=(None, 0, 0, None))), jax.jit(_large_products)
     controller = MELROController(gym.make("WalkerWalk-v0"), agent, **SIZES)
-    decide, inputs = Compiled(decide_row, agent, single=True), _decision_inputs(agent, obs)
+    decide, inputs = Compiled(decide_row, agent, ActuatorEstimator(), single=True), _decision_inputs(agent, obs)
     seeds = [jr.key(index) for index in range(ROUNDS + 2)]
     estimate, at_once, best = "plan, actuators' estimate", f"{BATCH} plans at once", "100 large products"
     times = timed(

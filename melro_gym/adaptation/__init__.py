@@ -1,5 +1,9 @@
 """What may change about a robot, and how the change is noticed."""
 
+from melro_gym.adaptation.actuators import ActuatorEstimator as ActuatorEstimator
+from melro_gym.adaptation.base import AbstractEstimator as AbstractEstimator
+from melro_gym.adaptation.base import find_estimator as find_estimator
+from melro_gym.adaptation.base import one_step_error as one_step_error
 from melro_gym.adaptation.changes import CHANGES as CHANGES
 from melro_gym.adaptation.changes import AbstractChange as AbstractChange
 from melro_gym.adaptation.changes import ActuatorLoss as ActuatorLoss

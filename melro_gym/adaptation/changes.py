@@ -18,8 +18,8 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from melro_gym.adaptation.actuators import ScaledWorldModel
 from melro_gym.envs.tables import check_choice
-from melro_gym.planning.effectiveness import ScaledWorldModel
 
 
 class AbstractChange(eqx.Module):

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import gymnasium as gym
 import numpy as np
 
+from melro_gym.control.jitted import key_rows
+from melro_gym.control.options import Options
+from melro_gym.control.session import Session
 from melro_gym.evaluation.rollouts import Controller
 from melro_gym.models import Agent
 from melro_gym.models.rows import base_policy
 from melro_gym.planning import PlanConfig
-from melro_gym.wrappers.compiled import key_rows
-from melro_gym.wrappers.decider import Decider
-from melro_gym.wrappers.settings import Options
 
 METHODS = ("base-mean", "base-sample", "melro", "melro-fixed")
 
@@ -34,10 +34,15 @@ def melro_controller(
 ) -> Controller:
     """The planner as `VectorMELROController` runs it; row `i` draws from the stream of `seeds[i]`."""
     box = gym.spaces.Box(-1.0, 1.0, (agent.action_size,), np.float32)
-    streams = key_rows([int(seed) for seed in seeds])
-    decider = Decider(agent, box, options or Options(), streams, single=False)
-    active = np.ones(len(seeds), bool)
-    return lambda obs: decider.decide(decider.read(obs), None, active, config).actions
+    session = Session(agent, box, options or Options(), single=False)
+    memory, active = session.start(key_rows([int(seed) for seed in seeds])), np.ones(len(seeds), bool)
+
+    def decide(obs: np.ndarray) -> np.ndarray:
+        nonlocal memory
+        memory, decision = session.decide(memory, session.read(obs, len(seeds)), None, active, config)
+        return decision.actions
+
+    return decide
 
 
 def make_controller(method: str, agent: Agent, config: PlanConfig, seeds: Sequence[int]) -> Controller:

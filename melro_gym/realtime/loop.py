@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from melro_gym.control.inputs import as_array
 from melro_gym.envs.tables import check_choice
 from melro_gym.realtime.limits import Limits
 from melro_gym.realtime.log import TickLog, planner_of, planner_state
-from melro_gym.wrappers.checks import as_array
 
 AFTER_MISSES = ("hold", "stop")
 _KEPT = 100_000

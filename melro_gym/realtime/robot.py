@@ -8,42 +8,50 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from melro_gym.checkpoint import load_agent
+from melro_gym.control.attributes import SingleController, find_agent
+from melro_gym.control.jitted import key_rows
+from melro_gym.control.options import Options
 from melro_gym.models import Agent
-from melro_gym.wrappers.controller import MELROController
 
 
-class _Spaces(gym.Env[np.ndarray, np.ndarray]):
-    """Nothing but the spaces of a robot."""
-
-    def __init__(self, size: int, low: np.ndarray, high: np.ndarray):
-        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (size,), np.float32)
-        self.action_space = gym.spaces.Box(low, high, dtype=np.float32)
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        raise gym.error.Error("There is no environment here: call `forget()`, then `act(observation)`.")
-
-    def step(self, action: Any) -> Any:
-        raise gym.error.Error("There is no environment here: call `act(observation)`.")
-
-
-def robot_controller(
-    agent: Agent | str | os.PathLike[str], low: np.ndarray | float, high: np.ndarray | float, **settings: Any
-) -> MELROController:
-    """A compiled `MELROController` whose `act(observation)` needs no environment.
+class RobotController(SingleController):
+    """Plans each action for `act(observation)`; a new episode begins with `forget()`.
 
     Args:
         agent: an agent, a file, or the name of a shipped one.
         low: the actions' lower bounds, in the robot's units: those that the agent's -1 stands for.
         high: upper bounds.
+        seed: of the random numbers.
         **settings: those of `MELROController`.
 
     Raises:
-        ValueError: bounds that are not finite, or a setting out of range.
+        ValueError: bounds that are not finite or not in order, or a setting out of range.
         CheckpointError: the agent cannot be loaded.
     """
-    agent = agent if isinstance(agent, Agent) else load_agent(agent)
-    sides = [np.broadcast_to(np.asarray(side, np.float32), agent.action_size) for side in (low, high)]
-    controller = MELROController(_Spaces(agent.obs_size, *sides), agent, **settings)
+
+    def __init__(
+        self,
+        agent: Agent | str | os.PathLike[str],
+        low: np.ndarray | float,
+        high: np.ndarray | float,
+        *,
+        seed: int | None = None,
+        **settings: Any,
+    ):
+        agent = find_agent(agent)
+        size = agent.action_size
+        least, most = (np.broadcast_to(np.asarray(side, np.float32), size) for side in (low, high))
+        if not np.all(np.isfinite([least, most])) or np.any(least > most):
+            raise ValueError(f"`low` and `high` must be finite and in order; got {low} and {high}.")
+        streams = key_rows([int(np.random.SeedSequence(seed).generate_state(1)[0])])
+        given = {**vars(Options()), **settings, "agent": agent}
+        self._prepare(given, gym.spaces.Box(least, most, dtype=np.float32), streams, single=True)
+
+
+def robot_controller(
+    agent: Agent | str | os.PathLike[str], low: np.ndarray | float, high: np.ndarray | float, **settings: Any
+) -> RobotController:
+    """A compiled `RobotController`; arguments as its."""
+    controller = RobotController(agent, low, high, **settings)
     controller.warmup()
     return controller

@@ -1,4 +1,4 @@
-"""Checks that an agent, an environment and an observation belong together."""
+"""Checks that an agent and an environment belong together."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ FACTS = ("observation_keys", "action_repeat", "control_period")
 """Attributes of an environment that an agent's metadata record."""
 
 
-def check_fits(agent: Agent, env: gym.Env[Any, Any]) -> None:
-    """Refuse an environment that the agent was not made for.
+def check_fits(agent: Agent, env: gym.Env[Any, Any]) -> gym.spaces.Box:
+    """The action space, after refusing an environment that the agent was not made for.
 
     Raises:
         ValueError: spaces, observation keys, action repeat or control period differ; the message says which.
     """
-    check_spaces(agent, env.observation_space, env.action_space)
+    box = check_spaces(agent, env.observation_space, env.action_space)
     for name in FACTS:
         _check_fact(agent, name, getattr(env.unwrapped, name, None))
+    return box
 
 
 def check_rows_fit(agent: Agent, env: gym.vector.VectorEnv[Any, Any, Any]) -> None:
@@ -75,43 +76,3 @@ def _flat_box(name: str, space: gym.Space[Any]) -> gym.spaces.Box:
         remedy = " Wrap the environment in gymnasium.wrappers.FlattenObservation." if name == "observation" else ""
         raise ValueError(f"The {name} space must be a flat Box; got {space}.{remedy}")
     return space
-
-
-def as_array(value: Any) -> np.ndarray:
-    """Numbers of any library as an array, without their gradients; an array of `None` where that is impossible."""
-    try:
-        if hasattr(value, "detach"):  # a tensor of torch, which refuses while it has a gradient or is on a GPU
-            value = value.detach().cpu()
-        return np.asarray(value)
-    except Exception:  # ragged lists, and whatever a foreign type raises when it is asked for an array
-        return np.asarray(None)
-
-
-def read_numbers(given: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Rows of numbers as float64 of this shape; NaN in rows that are none."""
-    rows = np.full(shape, np.nan)
-    given = given if isinstance(given, list | tuple) else np.atleast_1d(as_array(given))
-    for row, item in enumerate(given if len(given) == len(rows) else ()):
-        array = as_array(item)
-        if array.dtype.kind in "biuf" and array.shape == shape[1:]:
-            rows[row] = array
-    return rows
-
-
-def check_observation(agent: Agent, obs: Any) -> np.ndarray:
-    """One observation as float32, shape `(S,)`.
-
-    Raises:
-        ValueError: wrong shape, not numbers, or not finite.
-    """
-    given = as_array(obs)
-    if given.dtype.kind not in "biuf":
-        raise ValueError(f"The observation must be an array of numbers; got {type(obs).__name__} of {given.dtype}.")
-    with np.errstate(over="ignore"):
-        array = given.astype(np.float32)  # a copy, always
-    if array.shape != (agent.obs_size,):
-        raise ValueError(f"The observation must have shape ({agent.obs_size},); got {array.shape}.")
-    if not np.all(np.isfinite(array)):
-        bad = np.flatnonzero(~np.isfinite(array))
-        raise ValueError(f"The observation is not finite at {bad.tolist()}.")
-    return array

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
+from melro_gym.adaptation import AbstractEstimator
+from melro_gym.control.attributes import SingleController, find_agent
+from melro_gym.control.inputs import Reading
+from melro_gym.control.jitted import key_rows
+from melro_gym.control.options import Options
+from melro_gym.control.reports import first_row
+from melro_gym.control.summary import EpisodeSummary
 from melro_gym.models import Agent
-from melro_gym.wrappers.attributes import PlannerAttributes, split_settings
-from melro_gym.wrappers.checks import as_array, check_fits
-from melro_gym.wrappers.compiled import key_rows, split_stream
-from melro_gym.wrappers.decider import Decider, Reading
-from melro_gym.wrappers.report import first_row
-from melro_gym.wrappers.settings import Options
-from melro_gym.wrappers.summary import EpisodeSummary
-
-_ALL = np.ones(1, bool)
+from melro_gym.wrappers.checks import check_fits
 
 
-class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs, PlannerAttributes):
+class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs, SingleController):
     """Plans every action in the agent's world model, starting from its base policy (Bok et al. 2025, Algorithm 2).
 
     With `warm_start="agent"` the action passed to `step` is ignored (it may be None), so that an existing loop runs
@@ -53,9 +51,12 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
             then; before the first action, those closest to zero are taken to be in effect.
         shift_plan: whether the last plan, moved on by one step, is one more candidate, and the start of the search
             where it scores above the base policy's plan. Not in the paper.
-        adapt: whether to estimate, from the model's one-step errors, how much of each action still arrives, and to plan
-            with that (`info["melro"]["effectiveness"]`, 1 for a healthy actuator, 0 for a dead one). Starts healthy at
-            each reset. Has no effect with `latency_steps`. Not in the paper; False is the paper's planner.
+        adapt: whether to learn, from the model's one-step errors, in what the robot differs from the one that the agent
+            was trained on, and to plan with that; begins anew at each reset. Has no effect with `latency_steps`. Not in
+            the paper; False is the paper's planner.
+        estimator: what learns: `actuators` (how much of each action still arrives: `info["melro"]["effectiveness"]`, 1
+            for a healthy actuator, 0 for a dead one), a `melro_gym.adaptation.AbstractEstimator`, the place of a
+            class of one (`package.module:Class`), or None.
         seed: seeds the planner until `reset(seed=...)` does.
         **settings: of `melro_gym.PlanConfig`, those of the search and the risk among them, such as `planned_steps`,
             `optimiser` (a name or an `AbstractSearch`), `directions`, `step_size` or `pessimism`; without `discount`
@@ -84,6 +85,7 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         latency_steps: int = Options.latency_steps,
         shift_plan: bool = Options.shift_plan,
         adapt: bool = Options.adapt,
+        estimator: AbstractEstimator | str | None = Options.estimator,
         seed: int | None = None,
         **settings: Any,
     ):
@@ -91,22 +93,18 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         gym.utils.RecordConstructorArgs.__init__(self, _disable_deepcopy=True, **given)
         gym.Wrapper.__init__(self, env)
         given.pop("seed")
-        self.agent, self.config, options = split_settings(given)
-        check_fits(self.agent, env)
-        box = env.action_space
-        assert isinstance(box, gym.spaces.Box)  # by check_fits
+        given["agent"] = find_agent(given["agent"])
+        box = check_fits(given["agent"], env)
         streams = key_rows([int(np.random.SeedSequence(seed).generate_state(1)[0])])
-        self._decider = Decider(self.agent, box, options, streams, single=True)
-        self._summary = EpisodeSummary(1)
+        self._prepare(given, box, streams, single=True)
         self._autoreset = _autoreset_inside(env)
         self._reading: Reading | None = None
-        self._report = {}
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode; `seed` seeds the planner as well as the environment."""
         obs, info = self.env.reset(seed=seed, options=options)
         if seed is not None:
-            self._decider.streams = key_rows([seed])
+            self.random_streams = key_rows([seed])
         if self.deadline is not None:
             self.warmup()
         return obs, self._begin(obs, info)
@@ -114,14 +112,9 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
     def _begin(self, obs: Any, info: dict[str, Any]) -> dict[str, Any]:
         """Start an episode at this observation; the info to return with it."""
         self.forget()
-        self._reading = self._decider.read([obs])
-        report = {**self._decider.blank_report(self.config), "episode": EpisodeSummary(1).means()}
+        self._reading = self._session.read([obs], 1)
+        report = {**self._session.blank_report(self._memory, self.config), "episode": EpisodeSummary(1).means()}
         return {**info, "melro": first_row(report)}
-
-    def forget(self) -> None:
-        """Start a new episode for `act`: no action given yet. `reset` does so."""
-        self._decider.clear(_ALL)
-        self._summary.clear(_ALL)
 
     def step(self, action: Any = None) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Plan from the last observation, execute the first action, and report in `info["melro"]`.
@@ -131,64 +124,14 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         if self._reading is None:
             raise gym.error.ResetNeeded("Call `reset()` before `step()`.")
         if self._autoreset is not None and self._autoreset.autoreset:
-            obs, reward, terminated, truncated, info = self.env.step(self._decider.rest[0])
+            obs, reward, terminated, truncated, info = self.env.step(self._session.scale.rest.copy())
             return obs, float(reward), terminated, truncated, self._begin(obs, info)
-        decision = self._decider.decide(self._reading, [action], _ALL, self.config)
-        obs, reward, terminated, truncated, info = self.env.step(decision.actions[0])
-        self._reading = self._decider.read([obs])
-        report = {**decision.report, "model_error": self._decider.model_error(self._reading)}
-        self._summary.add(report, _ALL)
-        ended = self._summary if terminated or truncated else EpisodeSummary(1)
-        self._report = first_row({**report, "episode": ended.means()})
+        planned, report = self._decided(self._reading, action)
+        obs, reward, terminated, truncated, info = self.env.step(planned)
+        self._reading = self._session.read([obs], 1)
+        report["model_error"] = self._session.model_error(self._memory, self._reading)
+        self._report = self._taken_in(report, ended=terminated or truncated)
         return obs, float(reward), terminated, truncated, {**info, "melro": self.last_report}
-
-    def act(self, observation: Any, proposal: Any = None) -> np.ndarray:
-        """Planned action, in the environment's action space, for one observation; uses no environment.
-
-        The action counts as given, for `latency_steps`. In `last_report`, `model_error` is that of this observation.
-
-        Args:
-            observation: raw, `(S,)`.
-            proposal: with `warm_start="action"`, the proposed action.
-        """
-        reading = self._decider.read([observation])
-        error = self._decider.model_error(reading)
-        if proposal is None and self._decider.options.warm_start == "action":
-            proposal = self._decider.to_env(np.zeros(self.agent.action_size))
-        decision = self._decider.decide(reading, [proposal], _ALL, self.config)
-        report = {**decision.report, "model_error": error}
-        self._summary.add(report, _ALL)
-        self._report = first_row(report)
-        return decision.actions[0]
-
-    def episode_summary(self) -> dict[str, Any]:
-        """Averages and counts over the episode so far: `steps`, `entropy`, `model_error`, `plan_ms`, `failures` ..."""
-        return first_row(self._summary.means())
-
-    def predict(
-        self,
-        observation: np.ndarray,
-        state: Any = None,
-        episode_start: Any = None,
-        deterministic: bool = False,
-    ) -> tuple[np.ndarray, Any]:
-        """Planned actions for one observation `(S,)` or a batch `(B, S)`: the contract of Stable-Baselines3.
-
-        Nothing is kept between calls, so `state` is returned as given, `episode_start` is not needed, and neither
-        `latency_steps` nor `deadline` applies.
-        """
-        del episode_start
-        batch = as_array(observation)
-        single = batch.ndim <= 1
-        rows = [observation] if single else list(batch)
-        streams = split_stream(self._decider.streams[0], len(rows) + 1)
-        options = Options(on_failure=self.on_failure)
-        assert isinstance(self.action_space, gym.spaces.Box)
-        decider = Decider(self.agent, self.action_space, options, streams[1:], single=False)
-        config = dataclasses.replace(self.config, deterministic=deterministic or self.config.deterministic)
-        actions = decider.decide(decider.read(rows), None, np.ones(len(rows), bool), config).actions
-        self._decider.streams = streams[:1]
-        return (actions[0] if single else actions), state
 
 
 def _autoreset_inside(env: gym.Env[Any, Any]) -> gym.wrappers.Autoreset[Any, Any] | None:

@@ -9,13 +9,13 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
+from melro_gym.control.attributes import PlannerAttributes, find_agent
+from melro_gym.control.inputs import Reading
+from melro_gym.control.jitted import key_rows
+from melro_gym.control.options import Options
+from melro_gym.control.summary import EpisodeSummary
 from melro_gym.models import Agent
-from melro_gym.wrappers.attributes import PlannerAttributes, split_settings
 from melro_gym.wrappers.checks import check_rows_fit, check_spaces
-from melro_gym.wrappers.compiled import key_rows
-from melro_gym.wrappers.decider import Decider, Reading
-from melro_gym.wrappers.settings import Options
-from melro_gym.wrappers.summary import EpisodeSummary
 
 
 class VectorMELROController(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], PlannerAttributes):
@@ -57,17 +57,14 @@ class VectorMELROController(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], P
         **settings: Any,
     ):
         super().__init__(env)
-        given = {**vars(Options()), **settings, "agent": agent}
-        self.agent, self.config, options = split_settings(given)
-        check_rows_fit(self.agent, env)
-        box = check_spaces(self.agent, env.single_observation_space, env.single_action_space)
+        given = {**vars(Options()), **settings, "agent": find_agent(agent)}
+        check_rows_fit(given["agent"], env)
+        box = check_spaces(given["agent"], env.single_observation_space, env.single_action_space)
         count = env.num_envs
-        self._decider = Decider(self.agent, box, options, key_rows(_initial_seeds(seed, count)), single=False)
-        self._summary = EpisodeSummary(count)
+        self._prepare(given, box, key_rows(_initial_seeds(seed, count)), single=False)
         self._mode = env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
         self._reading: Reading | None = None
         self._ended = np.zeros(count, bool)
-        self._report = {}
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
@@ -77,16 +74,18 @@ class VectorMELROController(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], P
         if options is not None and "reset_mask" in options:
             mask = np.array(options["reset_mask"], bool)
         obs, info = self.env.reset(seed=seed, options=options)  # pyright: ignore[reportArgumentType]  # lists are fine
+        streams = self.random_streams
         for row, row_seed in enumerate(_row_seeds(seed, self.num_envs)):
             if row_seed is not None and mask[row]:
-                self._decider.streams[row] = key_rows([row_seed])[0]
+                streams[row] = key_rows([row_seed])[0]
+        self.random_streams = streams
         if self.deadline is not None:
             self.warmup()
         self._forget(mask)
         self._ended &= ~mask
-        self._reading = self._decider.read(obs)
+        self._reading = self._session.read(obs, self.num_envs)
         none = np.zeros(self.num_envs, bool)
-        report = {**self._decider.blank_report(self.config), **self._episodes(none)}
+        report = {**self._session.blank_report(self._memory, self.config), **self._episodes(none)}
         return obs, {**info, "melro": report, "_melro": none}
 
     def step(self, actions: Any = None) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
@@ -95,11 +94,11 @@ class VectorMELROController(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], P
             raise gym.error.ResetNeeded("Call `reset()` before `step()`.")
         starting = self._ended if self._mode is AutoresetMode.NEXT_STEP else np.zeros(self.num_envs, bool)
         active = ~starting
-        decision = self._decider.decide(self._reading, actions, active, self.config)
-        obs, rewards, terminated, truncated, info = self.env.step(decision.actions)
-        self._reading = self._decider.read(obs)
+        planned, report = self._decided(self._reading, actions, active)
+        obs, rewards, terminated, truncated, info = self.env.step(planned)
+        self._reading = self._session.read(obs, self.num_envs)
         ended = np.asarray(terminated) | np.asarray(truncated)
-        report = {**decision.report, "model_error": self._decider.model_error(self._reached(obs, info, ended))}
+        report["model_error"] = self._session.model_error(self._memory, self._reached(obs, info, ended))
         self._summary.add(report, active)
         episodes = self._episodes(ended)
         self._forget(ended if self._mode is AutoresetMode.SAME_STEP else starting)
@@ -109,13 +108,22 @@ class VectorMELROController(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], P
 
     def act(self, observations: Any, proposals: Any = None) -> np.ndarray:
         """Planned actions `(num_envs, A)` for observations `(num_envs, S)`; steps no environment."""
-        reading = self._decider.read(observations)
-        error, active = self._decider.model_error(reading), np.ones(self.num_envs, bool)
+        reading = self._session.read(observations, self.num_envs)
+        error, active = self._session.model_error(self._memory, reading), np.ones(self.num_envs, bool)
         if proposals is None:
-            proposals = self._decider.to_env(np.zeros((self.num_envs, self.agent.action_size)))
-        decision = self._decider.decide(reading, proposals, active, self.config)
-        self._report = {**decision.report, "model_error": error}
-        return decision.actions
+            proposals = np.tile(self._session.scale.middle, (self.num_envs, 1))
+        actions, report = self._decided(reading, proposals, active)
+        self._report = {**report, "model_error": error}
+        return actions
+
+    def _decided(self, reading: Reading, proposals: Any, active: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+        """The next actions, which count as given in the masked rows, and the report on them."""
+        if self._session.options.warm_start == "agent":
+            proposals = None
+        elif proposals is None:
+            proposals = [None] * self.num_envs  # to be refused
+        self._memory, decision = self._session.decide(self._memory, reading, proposals, active, self.config)
+        return decision.actions, decision.report
 
     def _episodes(self, ended: np.ndarray) -> dict[str, Any]:
         """What a report says of the episodes that end with its step."""
@@ -126,7 +134,7 @@ class VectorMELROController(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], P
         """The report with the masked rows as they are before a decision."""
         if not rows.any():
             return report
-        blank = self._decider.blank_report(self.config)
+        blank = self._session.blank_report(self._memory, self.config)
         return {
             name: np.where(rows[:, None] if value.ndim == 2 else rows, blank[name], value)
             for name, value in report.items()
@@ -138,10 +146,11 @@ class VectorMELROController(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], P
         if self._mode is not AutoresetMode.SAME_STEP or final is None:
             assert self._reading is not None
             return self._reading
-        return self._decider.read([final[row] if ended[row] else obs[row] for row in range(self.num_envs)])
+        reached = [final[row] if ended[row] else obs[row] for row in range(self.num_envs)]
+        return self._session.read(reached, self.num_envs)
 
     def _forget(self, rows: np.ndarray) -> None:
-        self._decider.clear(rows)
+        self._memory = self._session.clear(self._memory, rows)
         self._summary.clear(rows)
 
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from jaxtyping import Array
 from toys import TINY, ZeroCritic, tiny_agent
 
+from melro_gym.adaptation.actuators import with_effectiveness
 from melro_gym.models import AbstractSingleModel, Agent, AgentConfig, EnsembleWorldModel
 from melro_gym.planning import PlanConfig, anytime, plan
-from melro_gym.planning.effectiveness import with_effectiveness
 from melro_gym.planning.objective import expected_return
 
 jitted = eqx.filter_jit(plan)

@@ -170,7 +170,7 @@ def test_a_replay_repeats_every_action_bit_for_bit(agent, tmp_path, latency):
     settings = {**TINY, "latency_steps": latency, "deadline": 0.02, "chunk_steps": 1}
     controller = robot_controller(agent, -2.0, 2.0, **settings, seed=1)
     ticks = iter(np.arange(0.0, 1.0, 0.003))  # time passes at every look at the clock, so that deadlines cut plans
-    controller._decider.clock = lambda: float(next(ticks))
+    controller._session.clock = lambda: float(next(ticks))
     observations, sent = _observations(), []
     path = tmp_path / "run.jsonl"
     limits = Limits(np.full(2, -2.0), np.full(2, 2.0), max_change=0.3)

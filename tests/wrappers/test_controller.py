@@ -92,15 +92,6 @@ def test_the_report_describes_the_executed_step(agent):
     assert report["plan_ms"] > 0.0
 
 
-def test_predict_keeps_the_contract_of_stable_baselines3(agent):
-    env = _controller(agent, seed=0)
-    action, state = env.predict(np.array([0.5], np.float32), state="kept")
-    assert action.shape == (1,) and state == "kept"
-    actions, _ = env.predict(np.array([[0.5], [-0.5], [1.0]], np.float32), deterministic=True)
-    assert actions.shape == (3, 1)
-    assert np.all(np.abs(actions) <= 1.0)
-
-
 def test_actions_are_scaled_to_the_environments_box(agent):
     scaled = RescaleAction(gym.make("probe/Chase-v0"), np.float32(0.0), np.float32(10.0))
     env = MELROController(scaled, agent, **{**SMALL, "optimise_steps": 0}, deterministic=True)

@@ -49,7 +49,7 @@ class Ticks:
 
     def __init__(self, monkeypatch, controller, cost: float):
         self.now, self.cost = 0.0, cost
-        planner = controller._decider.anytime
+        planner = controller._session.anytime
         improve = planner._improve
 
         def slow(config, rows, first, last):
@@ -57,7 +57,7 @@ class Ticks:
             return improve(config, rows, first, last)
 
         monkeypatch.setattr(planner, "_improve", slow)
-        controller._decider.clock = lambda: self.now
+        controller._session.clock = lambda: self.now
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,7 @@ def test_actions_given_before_decide_where_the_plan_starts(model_input):
     first = env.act(OBS)
     report = env.last_report
     env.act(OBS)
-    given = env._decider._given[0][0]
+    given = env._memory.given[0][0]
     np.testing.assert_allclose(given[0], first if model_input == "action" else report["mean"], rtol=1e-6)
     state = agent.normaliser(OBS)
     queue = [(np.zeros(2), np.full(2, agent.policy.min_std)), (report["mean"], report["std"])]
@@ -207,7 +207,7 @@ def test_a_shifted_plan_can_only_raise_the_predicted_return_without_a_search(age
     env = _controller(agent, shift_plan=True, deadline=deadline)
     env.reset(seed=0)
     env.step(None)
-    plan_before = [part.copy() for part in env._decider._plans]
+    plan_before = [part.copy() for part in env._memory.plans]
     env.config = PlanConfig(**{**TINY, "optimise_steps": 0})
     report = env.step(None)[4]["melro"]
     assert report["value"] >= report["base_value"]

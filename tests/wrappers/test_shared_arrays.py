@@ -62,10 +62,10 @@ def _fill(report: dict[str, Any]) -> None:
     for name, value in report.items():
         if isinstance(value, dict):
             _fill(value)
-        elif isinstance(value, np.ndarray) and value.dtype.kind == "f":
-            value[:] = 77.0
         elif isinstance(value, float):
             report[name] = 77.0
+        elif isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            value.fill(77.0)
 
 
 def test_random_streams_that_are_set_are_copied(agent):
@@ -266,10 +266,10 @@ class _Tensor:
 
 def test_tensors_with_gradients_are_taken_as_their_numbers(agent):
     plain, other = (_single(agent, warm_start="action", deterministic=True) for _ in range(2))
-    expected = plain.act(np.float32([0.4]), np.float32([0.1]))
+    expected = plain.act(np.array([0.4], np.float32), np.array([0.1], np.float32))
     np.testing.assert_array_equal(other.act(_Tensor([0.4]), _Tensor([0.1])), expected)
-    plain.overrule(np.float32([0.3]))
+    plain.overrule(np.array([0.3], np.float32))
     other.overrule(_Tensor([0.3]))  # pyright: ignore[reportArgumentType]
     plain, other = _vector(agent), _vector(agent)
-    batch = np.float32([[0.4], [-0.2]])
+    batch = np.array([[0.4], [-0.2]], np.float32)
     np.testing.assert_array_equal(other.act(_Tensor(batch)), plain.act(batch))

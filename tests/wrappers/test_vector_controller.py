@@ -109,7 +109,7 @@ def test_one_bad_observation_spoils_no_other_plan(agent):
     streams = env.random_streams
     expected = env.act(good)
     env.random_streams = streams
-    env._decider.clear(np.ones(3, bool))
+    env._memory = env._session.clear(env._memory, np.ones(3, bool))
     actions = env.act(np.array([[0.1], [np.nan], [0.3]], np.float32))
     np.testing.assert_array_equal(actions[[0, 2]], expected[[0, 2]])
     np.testing.assert_array_equal(actions[1], [0.0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,25 @@ from melro_gym.models import ActionDistribution
 from melro_gym.planning import PlanConfig, PlanResult
 
 _ENTROPY_CONSTANT = 0.5 * np.log(2.0 * np.pi * np.e)
+
+
+class Circumstances(NamedTuple):
+    """How a decision came about."""
+
+    seconds: float
+    deadline_hit: bool
+    steps_done: int
+
+    def report(self, failure: np.ndarray, facts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """One row each, with each row's failure and what the estimator says of it."""
+        rows = len(failure)
+        return {
+            "plan_ms": np.full(rows, self.seconds * 1e3),
+            "deadline_hit": np.full(rows, self.deadline_hit),
+            "steps_done": np.full(rows, self.steps_done),
+            "failure": failure,
+            **facts,
+        }
 
 
 def decision_report(

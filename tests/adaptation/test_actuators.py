@@ -6,43 +6,53 @@ import numpy as np
 import pytest
 from toys import linear_agent, tiny_agent
 
+from melro_gym.adaptation.actuators import ActuatorEstimator, with_effectiveness
 from melro_gym.models import ActionDistribution
-from melro_gym.planning.effectiveness import PRIOR_STRENGTH, estimate, no_evidence, observe, with_effectiveness
 
-_observe = eqx.filter_jit(observe)
+ESTIMATOR = ActuatorEstimator(forgetting=0.9, prior=20.0)
+_update = eqx.filter_jit(ESTIMATOR.update)
+
+
+def _blank(agent, error):
+    """No evidence, of an agent whose model has this one-step error."""
+    return ESTIMATOR.init(agent.with_metadata({"one_step_error": error}))
 
 
 def _after(agent, effectiveness, steps):
     """Evidence from random actions in the agent's own linear world, `s' = s + g a / 2`."""
-    rng, evidence, error = np.random.default_rng(0), no_evidence(2), np.full(2, 0.1, np.float32)
+    rng, evidence = np.random.default_rng(0), _blank(tiny_agent(obs_size=2), [0.02, 0.02])
     for _ in range(steps):
         obs, action = rng.normal(size=(2, 2)).astype(np.float32)
         following = obs + 0.5 * np.asarray(effectiveness, np.float32) * action
-        evidence = _observe(agent, evidence, obs, action, following, error)
+        evidence = _update(agent, evidence, obs, action, following)
     return evidence
 
 
 @pytest.mark.parametrize("effectiveness", [(1.0, 1.0), (0.0, 1.0), (0.4, 0.7)])
 def test_the_effectiveness_of_a_linear_world_is_found(effectiveness):
-    np.testing.assert_allclose(estimate(_after(linear_agent(), effectiveness, 100)), effectiveness, atol=0.03)
+    np.testing.assert_allclose(
+        ESTIMATOR.effectiveness(_after(linear_agent(), effectiveness, 100)), effectiveness, atol=0.03
+    )
 
 
 def test_without_evidence_all_actuators_are_healthy():
-    np.testing.assert_array_equal(estimate(no_evidence(3)), [1.0, 1.0, 1.0])
+    report = ESTIMATOR.report(ESTIMATOR.init(tiny_agent(action_size=3)))
+    np.testing.assert_array_equal(report["effectiveness"], [1.0, 1.0, 1.0])
+    np.testing.assert_allclose(ESTIMATOR.init(tiny_agent()).weight, np.full(3, 1.0 / 0.3), rtol=1e-6)
 
 
 def test_evidence_equals_a_numpy_least_squares_with_forgetting():
-    rng, evidence = np.random.default_rng(1), no_evidence(2)
+    rng, evidence = np.random.default_rng(1), _blank(tiny_agent(obs_size=2), [0.2, 0.2])
     precision, moment = np.zeros((2, 2)), np.zeros(2)
     for _ in range(5):
         obs, action, following = rng.normal(size=(3, 2)).astype(np.float32)
-        evidence = _observe(linear_agent(), evidence, obs, action, following, np.full(2, 0.2, np.float32))
+        evidence = _update(linear_agent(), evidence, obs, action, following)
         jacobian = np.diag(0.5 * action) / 0.2
         residual = (following - obs - 0.5 * action) / 0.2
-        precision = 0.99 * precision + jacobian.T @ jacobian
-        moment = 0.99 * moment + jacobian.T @ residual
-    expected = np.clip(1.0 + np.linalg.solve(precision + PRIOR_STRENGTH * np.eye(2), moment), 0.0, 1.0)
-    np.testing.assert_allclose(estimate(evidence), expected, rtol=1e-4)
+        precision = 0.9 * precision + jacobian.T @ jacobian
+        moment = 0.9 * moment + jacobian.T @ residual
+    expected = np.clip(1.0 + np.linalg.solve(precision + 20.0 * np.eye(2), moment), 0.0, 1.0)
+    np.testing.assert_allclose(ESTIMATOR.effectiveness(evidence), expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("model_input", ["action", "distribution"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from melro_gym.adaptation import AbstractEstimator, find_estimator
 from melro_gym.envs.tables import check_choice
 from melro_gym.planning import PlanConfig
 from melro_gym.settings import settings_of
@@ -29,10 +30,12 @@ class Options:
     latency_steps: int = 0
     shift_plan: bool = False
     adapt: bool = True
+    estimator: AbstractEstimator | str | None = "actuators"
 
     def __post_init__(self) -> None:
         check_choice("warm_start", self.warm_start, WARM_STARTS)
         check_choice("on_failure", self.on_failure, ON_FAILURE)
+        self.estimator = find_estimator(self.estimator)
         self.deadline = check_deadline(self.deadline)
         for name, low in (("chunk_steps", 1), ("latency_steps", 0)):
             value = getattr(self, name)

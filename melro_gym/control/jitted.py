@@ -1,6 +1,6 @@
 """The planner's compiled entry points: one call per decision, for one environment and for many rows.
 
-A call takes the rows' random streams and evidence about the actuators, and returns their next state beside its result.
+A call takes the rows' random streams and beliefs about the robot, and returns their next state beside its result.
 Random keys cross the border as plain `uint32` arrays `(B, W)`, so that a stream can be kept, logged and restored as
 NumPy. `B` rows, `A` actions, `S` observation size.
 """
@@ -18,26 +18,24 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
+from melro_gym.adaptation import AbstractEstimator
 from melro_gym.models import ActionDistribution, Agent
 from melro_gym.models.networks import examples_as_columns
 from melro_gym.planning import PlanConfig, PlanResult, anytime, plan
-from melro_gym.planning.effectiveness import Evidence, estimate, observe, with_effectiveness
 
 Rows = Array | np.ndarray
 
 
 class Lesson(NamedTuple):
-    """What is known of the actuators, and the last action before this decision, from which to learn more."""
+    """What is believed of the robot, and the last action before this decision, from which to learn more."""
 
-    evidence: Evidence
+    belief: Any
     obs: Rows
     """Where the last action was taken; any numbers where `known` is false."""
     action: Rows
     """Normalised."""
     known: Rows
     """Whether the last action and where it led can be learned from."""
-    error: Rows
-    """The model's nominal one-step error in each state entry."""
 
 
 class Inputs(NamedTuple):
@@ -49,15 +47,17 @@ class Inputs(NamedTuple):
     committed: tuple[Rows, Rows] | None
     previous: tuple[Rows, Rows] | None
     lesson: Lesson | None
-    """None plans for healthy actuators."""
+    """None plans for the robot that the agent was trained on."""
 
 
 class Kept(NamedTuple):
     """What the next decision needs of this one."""
 
     stream: Rows
-    evidence: Evidence | None
-    effectiveness: Rows | None
+    belief: Any
+    """None where nothing is learned."""
+    report: dict[str, Any]
+    """What the estimator says of its belief."""
 
 
 def key_rows(seeds: list[int]) -> np.ndarray:
@@ -77,19 +77,22 @@ class Compiled:
     would cost as much as the rest of the call.
 
     Args:
-        function: maps agent, settings, one row's inputs and what all rows share to one row's results.
+        function: maps agent, settings, estimator, one row's inputs and what all rows share to one row's results.
         agent: world model, base policy and critic.
+        estimator: of the robot's changes.
         single: whether there is one row, to be computed without a batch axis.
     """
 
-    def __init__(self, function: Callable[..., Any], agent: Agent, *, single: bool):
-        self._function, self._agent, self._single = function, agent, single
+    def __init__(
+        self, function: Callable[..., Any], agent: Agent, estimator: AbstractEstimator | None = None, *, single: bool
+    ):
+        self._function, self._agent, self._estimator, self._single = function, agent, estimator, single
         self._config: PlanConfig | None = None
 
     def __call__(self, config: PlanConfig, rows: Any, *shared: Any) -> Any:
         """Results with a leading axis `B`."""
         if config is not self._config:
-            arrays, rest = eqx.partition((self._agent, config), eqx.is_array)
+            arrays, rest = eqx.partition((self._agent, config, self._estimator), eqx.is_array)
             self._leaves, structure = jax.tree.flatten(arrays)
             constants, form = jax.tree.flatten(rest)
             self._call = _jitted(self._function, self._single, structure, tuple(constants), form)
@@ -119,49 +122,54 @@ def _jitted(function: Callable[..., Any], single: bool, structure: Any, constant
     return jax.jit(call)
 
 
-def decide_row(agent: Agent, config: PlanConfig, row: Inputs) -> tuple[Kept, PlanResult]:
-    """Learn about the actuators, then plan."""
-    kept, key, agent = _prepare(agent, row)
+def decide_row(
+    agent: Agent, config: PlanConfig, estimator: AbstractEstimator | None, row: Inputs
+) -> tuple[Kept, PlanResult]:
+    """Learn about the robot, then plan."""
+    kept, key, agent = _prepare(agent, estimator, row)
     return kept, plan(agent, row.obs, key, config, *_plans(row))
 
 
-def begin_row(agent: Agent, config: PlanConfig, row: Inputs) -> tuple[Kept, tuple[anytime.Progress, PlanResult]]:
-    """Learn about the actuators, then begin to plan."""
-    kept, key, agent = _prepare(agent, row)
+def begin_row(
+    agent: Agent, config: PlanConfig, estimator: AbstractEstimator | None, row: Inputs
+) -> tuple[Kept, tuple[anytime.Progress, PlanResult]]:
+    """Learn about the robot, then begin to plan."""
+    kept, key, agent = _prepare(agent, estimator, row)
     return kept, anytime.begin(agent, row.obs, key, config, *_plans(row))
 
 
 def improve_row(
     agent: Agent,
     config: PlanConfig,
-    row: tuple[anytime.Progress, Rows | None],
+    estimator: AbstractEstimator | None,
+    row: tuple[anytime.Progress, Any],
     first: Rows | int,
     last: Rows | int,
 ) -> tuple[anytime.Progress, PlanResult]:
-    """Optimisation steps `first` to `last - 1`, with the effectiveness that was found at the beginning."""
-    progress, effectiveness = row
-    return anytime.improve(_as_it_is(agent, effectiveness), progress, first, last, config)
+    """Optimisation steps `first` to `last - 1`, with the belief that was reached at the beginning."""
+    progress, belief = row
+    return anytime.improve(_as_it_is(agent, estimator, belief), progress, first, last, config)
 
 
-def base_row(agent: Agent, config: PlanConfig, obs: Rows) -> ActionDistribution:
+def base_row(agent: Agent, config: PlanConfig, estimator: AbstractEstimator | None, obs: Rows) -> ActionDistribution:
     """The base policy's distribution."""
-    del config
+    del config, estimator
     return agent(obs)
 
 
-def _prepare(agent: Agent, row: Inputs) -> tuple[Kept, PRNGKeyArray, Agent]:
-    """What is kept, the decision's random key, and the agent with the actuators that it turns out to have."""
+def _prepare(agent: Agent, estimator: AbstractEstimator | None, row: Inputs) -> tuple[Kept, PRNGKeyArray, Agent]:
+    """What is kept, the decision's random key, and the agent on the robot as it is believed to be."""
     following, key = jr.split(jr.wrap_key_data(jnp.asarray(row.stream)))
-    evidence, effectiveness = None, None
-    if row.lesson is not None:
-        evidence = _learn(agent, row.lesson, row.obs)
-        effectiveness = estimate(evidence)
-    return Kept(jr.key_data(following), evidence, effectiveness), key, _as_it_is(agent, effectiveness)
+    if estimator is None or row.lesson is None:
+        return Kept(jr.key_data(following), None, {}), key, agent
+    belief = _learn(agent, estimator, row.lesson, row.obs)
+    kept = Kept(jr.key_data(following), belief, estimator.report(belief))
+    return kept, key, _as_it_is(agent, estimator, belief)
 
 
-def _learn(agent: Agent, lesson: Lesson, reached: Rows) -> Evidence:
-    learned = observe(agent, lesson.evidence, lesson.obs, lesson.action, reached, jnp.asarray(lesson.error))
-    return jax.tree.map(lambda new, old: jnp.where(lesson.known, new, old), learned, lesson.evidence)
+def _learn(agent: Agent, estimator: AbstractEstimator, lesson: Lesson, reached: Rows) -> Any:
+    learned = estimator.update(agent, lesson.belief, lesson.obs, lesson.action, reached)
+    return jax.tree.map(lambda new, old: jnp.where(lesson.known, new, old), learned, lesson.belief)
 
 
 def _plans(row: Inputs) -> tuple[Rows | None, ActionDistribution | None, ActionDistribution | None]:
@@ -171,6 +179,6 @@ def _plans(row: Inputs) -> tuple[Rows | None, ActionDistribution | None, ActionD
     return row.proposal, committed, previous
 
 
-def _as_it_is(agent: Agent, effectiveness: Rows | None) -> Agent:
-    """The agent with what its actuators still do; None leaves them healthy."""
-    return agent if effectiveness is None else with_effectiveness(agent, effectiveness)
+def _as_it_is(agent: Agent, estimator: AbstractEstimator | None, belief: Any) -> Agent:
+    """The agent on the robot as it is believed to be; without a belief, on the one that it was trained on."""
+    return agent if estimator is None or belief is None else estimator.apply(agent, belief)

@@ -8,17 +8,18 @@ from typing import Any
 import jax
 import numpy as np
 
+from melro_gym.adaptation import AbstractEstimator
+from melro_gym.control.jitted import Compiled, Inputs, Kept, begin_row, improve_row
 from melro_gym.models import Agent
 from melro_gym.planning import PlanConfig, PlanResult
-from melro_gym.wrappers.compiled import Compiled, Inputs, Kept, begin_row, improve_row
 
 
 class AnytimePlanner:
     """Plans until a deadline, and remembers how long a chunk of steps takes."""
 
-    def __init__(self, agent: Agent, *, single: bool):
-        self._begin = Compiled(begin_row, agent, single=single)
-        self._improve = Compiled(improve_row, agent, single=single)
+    def __init__(self, agent: Agent, estimator: AbstractEstimator | None, *, single: bool):
+        self._begin = Compiled(begin_row, agent, estimator, single=single)
+        self._improve = Compiled(improve_row, agent, estimator, single=single)
         self.forced_steps: int | None = None
         """Steps to do whatever the clock says, to repeat a decision; None goes by the clock."""
         self._chunk_seconds = 0.0
@@ -51,7 +52,7 @@ class AnytimePlanner:
                 self._chunk_seconds *= 0.9  # or one slow chunk would end planning for good
                 return kept, result, done, True
             last = min(done + chunk_steps, total)
-            rows = (progress, kept.effectiveness)
+            rows = (progress, kept.belief)
             progress, result = self._improve(config, rows, _count(done), _count(last))
             jax.block_until_ready(result)
             self._chunk_seconds = max(clock() - before, 0.9 * self._chunk_seconds)
@@ -67,7 +68,7 @@ class AnytimePlanner:
         kind = (jax.tree.structure(config), jax.tree.structure(inputs))
         if kind not in self._ready:
             kept, (progress, _) = self._begin(config, inputs)
-            rows = (progress, kept.effectiveness)
+            rows = (progress, kept.belief)
             jax.block_until_ready(self._improve(config, rows, _count(0), _count(0)))
             self._ready.add(kind)
 

@@ -17,14 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from melro_gym.adaptation.base import AbstractEstimator, Numbers, one_step_error
 from melro_gym.models import AbstractCritic, AbstractWorldModel, Agent
-
-FORGETTING = 0.99
-"""Weight of the past per step: about 100 decisions count."""
-PRIOR_STRENGTH = 30.0
-"""How many unit regressors of evidence it takes to move half-way from healthy to what the evidence says."""
-DEFAULT_ERROR = 0.3
-"""One-step error of a model whose agent does not record it, in standard deviations of the observation."""
 
 
 class ScaledWorldModel(AbstractWorldModel):
@@ -91,54 +85,65 @@ def with_effectiveness(agent: Agent, effectiveness: Float[Array | np.ndarray, " 
 
 
 class Evidence(NamedTuple):
-    """Sums of the least-squares problem for `g - 1`."""
+    """Sums of the least-squares problem for `g - 1`, and what weighs the entries of the state."""
 
-    precision: Float[Array | np.ndarray, "A A"]
-    moment: Float[Array | np.ndarray, " A"]
-
-
-def no_evidence(action_size: int) -> Evidence:
-    """Nothing observed yet."""
-    return Evidence(jnp.zeros((action_size, action_size)), jnp.zeros(action_size))
+    precision: Float[Numbers, "A A"]
+    moment: Float[Numbers, " A"]
+    weight: Float[Numbers, " S"]
+    """What a unit of error counts in each entry of the state: more where the healthy model predicts well."""
 
 
-def one_step_error(agent: Agent) -> np.ndarray:
-    """The nominal model error of each state entry, `(S,)`: what the agent's metadata records, or `DEFAULT_ERROR`."""
-    recorded = agent.metadata.get("one_step_error")
-    return np.asarray(recorded or [DEFAULT_ERROR] * agent.obs_size, np.float32)
+class ActuatorEstimator(AbstractEstimator):
+    """How much of each commanded action still arrives: `info["melro"]["effectiveness"]`, 1 healthy, 0 dead."""
 
+    forgetting: float = 0.99
+    """Weight of the past per step: 0.99 lets about 100 decisions count."""
+    prior: float = 30.0
+    """How many unit regressors of evidence it takes to move half-way from healthy to what the evidence says."""
 
-def observe(
-    agent: Agent,
-    evidence: Evidence,
-    obs: Float[Array | np.ndarray, " S"],
-    action: Float[Array | np.ndarray, " A"],
-    next_obs: Float[Array | np.ndarray, " S"],
-    error: Float[Array | np.ndarray, " S"],
-) -> Evidence:
-    """Evidence after one more step: `action` (normalised) was executed at `obs` and led to `next_obs`.
+    def init(self, agent: Agent) -> Evidence:
+        """No evidence."""
+        size = agent.action_size
+        weight = np.float32(1.0) / one_step_error(agent)
+        return Evidence(np.zeros((size, size), np.float32), np.zeros(size, np.float32), weight)
 
-    `error` weighs the entries of the state: those that the model predicts well say more.
-    """
-    state, reached, given = agent.normaliser(obs), agent.normaliser(next_obs), jnp.asarray(action)
+    def update(
+        self,
+        agent: Agent,
+        belief: Evidence,
+        obs: Float[Numbers, " S"],
+        action: Float[Numbers, " A"],
+        next_obs: Float[Numbers, " S"],
+    ) -> Evidence:
+        """Least squares with forgetting, linearised at health."""
+        state, reached, given = agent.normaliser(obs), agent.normaliser(next_obs), jnp.asarray(action)
+        weight = jnp.asarray(belief.weight)
 
-    def predict(effectiveness: Float[Array, " A"]) -> Float[Array, " S"]:
-        control = effectiveness * given
-        if agent.model_input == "distribution":
-            control = jnp.concatenate([control, jnp.full_like(control, agent.policy.min_std)])
-        return agent.world_model.step(state, control) / jnp.asarray(error)
+        def predict(effectiveness: Float[Array, " A"]) -> Float[Array, " S"]:
+            control = effectiveness * given
+            if agent.model_input == "distribution":
+                control = jnp.concatenate([control, jnp.full_like(control, agent.policy.min_std)])
+            return weight * agent.world_model.step(state, control)
 
-    healthy = jnp.ones_like(given)
-    jacobian = jax.jacfwd(predict)(healthy)
-    residual = reached / jnp.asarray(error) - predict(healthy)
-    return Evidence(
-        FORGETTING * jnp.asarray(evidence.precision) + jacobian.T @ jacobian,
-        FORGETTING * jnp.asarray(evidence.moment) + jacobian.T @ residual,
-    )
+        healthy = jnp.ones_like(given)
+        jacobian = jax.jacfwd(predict)(healthy)
+        residual = weight * reached - predict(healthy)
+        return Evidence(
+            self.forgetting * jnp.asarray(belief.precision) + jacobian.T @ jacobian,
+            self.forgetting * jnp.asarray(belief.moment) + jacobian.T @ residual,
+            weight,
+        )
 
+    def apply(self, agent: Agent, belief: Evidence) -> Agent:
+        """The agent with what its actuators still do."""
+        return with_effectiveness(agent, self.effectiveness(belief))
 
-def estimate(evidence: Evidence) -> Float[Array, " A"]:
-    """Effectiveness of each actuator in [0, 1]: least squares with a prior on health."""
-    precision = jnp.asarray(evidence.precision)
-    shift = jnp.linalg.solve(precision + PRIOR_STRENGTH * jnp.eye(len(precision)), jnp.asarray(evidence.moment))
-    return jnp.clip(1.0 + shift, 0.0, 1.0)
+    def report(self, belief: Evidence) -> dict[str, Array]:
+        """`effectiveness` of each actuator, `(A,)`."""
+        return {"effectiveness": self.effectiveness(belief)}
+
+    def effectiveness(self, belief: Evidence) -> Float[Array, " A"]:
+        """Effectiveness of each actuator in [0, 1]: least squares with a prior on health."""
+        precision = jnp.asarray(belief.precision)
+        shift = jnp.linalg.solve(precision + self.prior * jnp.eye(len(precision)), jnp.asarray(belief.moment))
+        return jnp.clip(1.0 + shift, 0.0, 1.0)
