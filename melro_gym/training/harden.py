@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from melro_gym.checkpoint import load_agent
+from melro_gym.models import ContextPolicy
 from melro_gym.training.config import TrainConfig
 
 HARDEN: dict[str, Any] = {
@@ -48,9 +49,9 @@ def harden_config(agent: str | os.PathLike[str], **settings: Any) -> TrainConfig
     record = loaded.metadata.get("training")
     if not record:
         raise ValueError(f"The agent {name!r} does not record how it was trained, so training cannot go on with it.")
-    if loaded.config.context_size:
+    if isinstance(loaded.policy, ContextPolicy):
         raise ValueError(f"The agent {name!r} was hardened already: go on with its run (resume), or harden the former.")
     known = TrainConfig().to_json()
     former = {setting: value for setting, value in record.items() if setting in known}
-    own = {"terminates": loaded.config.terminates, "seed": 0, "start_from": name}
+    own = {"terminates": loaded.terminates, "seed": 0, "start_from": name}
     return TrainConfig(**former | HARDEN | own | settings)

@@ -49,5 +49,5 @@ def test_the_verb_hardens_and_resumes(trained, tmp_path, capsys):
     assert "already holds a training run" in capsys.readouterr().err
     assert cli.main([*call, "total_env_steps=16", "--resume"]) == 0
     hardened = load_agent(tmp_path / "run" / "last.safetensors")
-    assert hardened.config.context_size == 1
+    assert hardened.policy.context.shape == (1,)
     assert hardened.metadata["result"]["env_steps"] == 16
