@@ -19,7 +19,8 @@ from melro_gym.models.ensemble import several
 from melro_gym.seeds import random_key, sequence
 from melro_gym.training.algorithms.melro.algorithm import Melro, sample_windows
 from melro_gym.training.algorithms.melro.config import MelroConfig
-from melro_gym.training.algorithms.melro.updates import init_learner, model_round
+from melro_gym.training.algorithms.melro.learner import init_learner
+from melro_gym.training.algorithms.melro.updates import model_round
 from melro_gym.training.config import TrainConfig
 from melro_gym.training.replay import Replay, Transition
 from melro_gym.training.run import STATE_FILE

@@ -20,9 +20,10 @@ from melro_gym.models import Agent, AgentConfig
 from melro_gym.models.agent import build_parts
 from melro_gym.training import Callback, TrainConfig, add_ensemble
 from melro_gym.training.algorithms.melro import Melro
+from melro_gym.training.algorithms.melro.learner import Model
 from melro_gym.training.algorithms.melro.losses import Behaviour
 from melro_gym.training.algorithms.melro.model_losses import Window
-from melro_gym.training.algorithms.melro.updates import Model, behaviour_gradient, model_round
+from melro_gym.training.algorithms.melro.updates import behaviour_gradient, model_round
 
 probes.register()
 RUN = dataclasses.replace(probes.TINY_RUN, total_env_steps=40, ensemble_size=3)

@@ -14,17 +14,9 @@ from melro_gym.models import Agent
 from melro_gym.models.ensemble import members_axis
 from melro_gym.training.algorithms.base import AbstractAlgorithm
 from melro_gym.training.algorithms.melro.config import MelroConfig
+from melro_gym.training.algorithms.melro.learner import LearnerState, init_learner, restart_average
 from melro_gym.training.algorithms.melro.model_losses import Metrics, Window
-from melro_gym.training.algorithms.melro.updates import (
-    LearnerState,
-    Shares,
-    Task,
-    average_round,
-    behaviour_round,
-    init_learner,
-    model_round,
-    restart_average,
-)
+from melro_gym.training.algorithms.melro.updates import Shares, Task, average_round, behaviour_round, model_round
 from melro_gym.training.config import TrainConfig
 from melro_gym.training.registry import register_algorithm
 from melro_gym.training.replay import Replay, Transition

@@ -15,12 +15,17 @@ import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from melro_gym.adaptation import make_change
-from melro_gym.models import AbstractCritic, Agent, InferenceNetwork, WorldModel
+from melro_gym.models import Agent
 from melro_gym.models.context import told
 from melro_gym.models.ensemble import each_member, learned, learners, member_keys, members_axis
-from melro_gym.models.world_model import control_size
-from melro_gym.seeds import random_key
 from melro_gym.training.algorithms.melro.config import MelroConfig
+from melro_gym.training.algorithms.melro.learner import (
+    LearnerState,
+    Model,
+    apply_gradient,
+    make_optimisers,
+    towards,
+)
 from melro_gym.training.algorithms.melro.losses import (
     Behaviour,
     ReturnSettings,
@@ -35,32 +40,6 @@ from melro_gym.training.algorithms.melro.model_losses import (
     negative_elbo,
     regression_loss,
 )
-
-
-class Model(NamedTuple):
-    """What is trained on windows of the replay buffer; of an ensemble, all of it has a leading axis `M`."""
-
-    world_model: WorldModel
-    inference: InferenceNetwork | None
-    """Used in training alone; None trains the world model on its own multi-step prediction."""
-
-
-_INFERENCE_STREAM = 1 << 31
-"""Stream of the run's seed beyond those of its rounds."""
-
-
-class LearnerState(NamedTuple):
-    """Everything that the updates change."""
-
-    agent: Agent
-    """World model, policy and critic as the updates left them; the policy that collects."""
-    average: Agent
-    """Moving average of `agent` over rounds; the one that is evaluated and saved."""
-    target_critic: AbstractCritic
-    inference: InferenceNetwork | None
-    model_optimiser: optax.OptState
-    policy_optimiser: optax.OptState
-    critic_optimiser: optax.OptState
 
 
 class Task(NamedTuple):
@@ -78,75 +57,6 @@ class Shares(NamedTuple):
 
     learning_rate: Array
     entropy_weight: Array
-
-
-class Optimisers(NamedTuple):
-    """Adam behind a clip of the gradient's Euclidean norm, one per component."""
-
-    model: optax.GradientTransformation
-    policy: optax.GradientTransformation
-    critic: optax.GradientTransformation
-
-
-def make_optimisers(config: MelroConfig) -> Optimisers:
-    """One optimiser per component, each with its own clip."""
-    return Optimisers(
-        *(
-            optax.chain(optax.clip_by_global_norm(bound), optax.adam(config.learning_rate))
-            for bound in (config.model_max_grad_norm, config.policy_max_grad_norm, config.critic_max_grad_norm)
-        )
-    )
-
-
-def init_learner(agent: Agent, config: MelroConfig, seed: int) -> LearnerState:
-    """Fresh optimiser states; average and target critic equal to agent and critic."""
-    optimisers = make_optimisers(config)
-    inference = make_inference(agent, config, seed)
-    init_model = each_member(agent.world_model, lambda model: optimisers.model.init(_trainable(model)))
-    return LearnerState(
-        agent,
-        _copy(agent),
-        _copy(agent.critic),
-        inference,
-        init_model(Model(learners(agent.world_model), inference)),
-        optimisers.policy.init(_trainable(agent.policy)),
-        optimisers.critic.init(_trainable(agent.critic)),
-    )
-
-
-def make_inference(agent: Agent, config: MelroConfig, seed: int) -> InferenceNetwork | None:
-    """The untrained inference network, where the settings want one."""
-    if config.inference == "none":
-        return None
-    sizes = agent.obs_size, control_size(agent.action_size, agent.model_input)
-    key = jr.fold_in(random_key(seed), _INFERENCE_STREAM)
-    width, max_std = config.inference_width, config.emission_variance**0.5
-    make = lambda member: InferenceNetwork(*sizes, width=width, max_std=max_std, key=member)
-    return each_member(agent.world_model, make)(member_keys(agent.world_model, key))
-
-
-def _copy(module: Any) -> Any:
-    """The same module in buffers of its own, since the rounds donate theirs."""
-    return jax.tree.map(lambda leaf: leaf.copy() if eqx.is_array(leaf) else leaf, module)
-
-
-def _trainable(module: Any) -> Any:
-    return eqx.filter(module, eqx.is_inexact_array)
-
-
-def _apply(
-    optimiser: optax.GradientTransformation, gradient: Any, state: optax.OptState, module: Any, rate: Array
-) -> tuple[Any, optax.OptState]:
-    """One step, `rate` times as long as the optimiser's own."""
-    with jax.numpy_dtype_promotion("standard"):  # optax raises a float to an integer power
-        updates, state = optimiser.update(gradient, state, _trainable(module))
-    updates = jax.tree.map(lambda leaf: rate * leaf, updates)
-    return eqx.apply_updates(module, updates), state
-
-
-def _mean(metrics: Metrics) -> Metrics:
-    """Metrics of a round: the mean over its updates."""
-    return jax.tree.map(jnp.mean, metrics)
 
 
 @eqx.filter_jit(donate="all-except-first")
@@ -178,7 +88,7 @@ def model_round(
     def update(carry: Any, row: tuple[Window, PRNGKeyArray], variances: Variances) -> tuple[Any, Metrics]:
         model, optimiser_state = carry
         (value, metrics), gradient = eqx.filter_value_and_grad(loss, has_aux=True)(model, *row, variances)
-        carry = _apply(optimiser, gradient, optimiser_state, model, rate)
+        carry = apply_gradient(optimiser, gradient, optimiser_state, model, rate)
         metrics = {**metrics, "model/loss": value, "model/grad_norm": optax.tree.norm(gradient)}
         return carry, jax.tree.map(jnp.mean, metrics)
 
@@ -272,11 +182,11 @@ def behaviour_round(
         gradient, metrics = gradient_of(behaviour, target, states, noise, change_key)
         policy = behaviour.policy
         if not (critic_only or config.freeze_policy):
-            policy, policy_state = _apply(optimisers.policy, gradient.policy, policy_state, policy, rate)
-        critic, critic_state = _apply(optimisers.critic, gradient.critic, critic_state, behaviour.critic, rate)
+            policy, policy_state = apply_gradient(optimisers.policy, gradient.policy, policy_state, policy, rate)
+        critic, critic_state = apply_gradient(optimisers.critic, gradient.critic, critic_state, behaviour.critic, rate)
         metrics["policy/grad_norm"] = optax.tree.norm(gradient.policy)
         metrics["critic/grad_norm"] = optax.tree.norm(gradient.critic)
-        carry = (Behaviour(policy, critic), _towards(target, critic, config.target_rate), policy_state, critic_state)
+        carry = (Behaviour(policy, critic), towards(target, critic, config.target_rate), policy_state, critic_state)
         return carry, metrics
 
     behaviour = Behaviour(state.agent.policy, state.agent.critic)
@@ -294,15 +204,9 @@ def behaviour_round(
 @eqx.filter_jit(donate="all-except-first")
 def average_round(rate: float, state: LearnerState) -> LearnerState:
     """Move the average towards the agent by `rate`; `state` is donated."""
-    return state._replace(average=_towards(state.average, state.agent, rate))
+    return state._replace(average=towards(state.average, state.agent, rate))
 
 
-def restart_average(state: LearnerState) -> LearnerState:
-    """The average set to the agent."""
-    return state._replace(average=_copy(state.agent))
-
-
-def _towards(average: Any, latest: Any, rate: float) -> Any:
-    """Exponential moving average of a module's parameters."""
-    move = lambda old, new: old + rate * (new - old) if eqx.is_inexact_array(old) else old
-    return jax.tree.map(move, average, latest)
+def _mean(metrics: Metrics) -> Metrics:
+    """Metrics of a round: the mean over its updates."""
+    return jax.tree.map(jnp.mean, metrics)

@@ -1,0 +1,118 @@
+"""State of MELRO's training: networks, their average, and an optimiser per component."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.random as jr
+import optax
+from jaxtyping import Array
+
+from melro_gym.models import AbstractCritic, Agent, InferenceNetwork, WorldModel
+from melro_gym.models.ensemble import each_member, learners, member_keys
+from melro_gym.models.world_model import control_size
+from melro_gym.seeds import random_key
+from melro_gym.training.algorithms.melro.config import MelroConfig
+
+_INFERENCE_STREAM = 1 << 31
+"""Stream of the run's seed beyond those of its rounds."""
+
+
+class Model(NamedTuple):
+    """What is trained on windows of the replay buffer; of an ensemble, all of it has a leading axis `M`."""
+
+    world_model: WorldModel
+    inference: InferenceNetwork | None
+    """Used in training alone; None trains the world model on its own multi-step prediction."""
+
+
+class LearnerState(NamedTuple):
+    """Everything that the updates change."""
+
+    agent: Agent
+    """World model, policy and critic as the updates left them; the policy that collects."""
+    average: Agent
+    """Moving average of `agent` over rounds; the one that is evaluated and saved."""
+    target_critic: AbstractCritic
+    inference: InferenceNetwork | None
+    model_optimiser: optax.OptState
+    policy_optimiser: optax.OptState
+    critic_optimiser: optax.OptState
+
+
+class Optimisers(NamedTuple):
+    """Adam behind a clip of the gradient's Euclidean norm, one per component."""
+
+    model: optax.GradientTransformation
+    policy: optax.GradientTransformation
+    critic: optax.GradientTransformation
+
+
+def make_optimisers(config: MelroConfig) -> Optimisers:
+    """One optimiser per component, each with its own clip."""
+    return Optimisers(
+        *(
+            optax.chain(optax.clip_by_global_norm(bound), optax.adam(config.learning_rate))
+            for bound in (config.model_max_grad_norm, config.policy_max_grad_norm, config.critic_max_grad_norm)
+        )
+    )
+
+
+def init_learner(agent: Agent, config: MelroConfig, seed: int) -> LearnerState:
+    """Fresh optimiser states; average and target critic equal to agent and critic."""
+    optimisers = make_optimisers(config)
+    inference = make_inference(agent, config, seed)
+    init_model = each_member(agent.world_model, lambda model: optimisers.model.init(trainable(model)))
+    return LearnerState(
+        agent,
+        copied(agent),
+        copied(agent.critic),
+        inference,
+        init_model(Model(learners(agent.world_model), inference)),
+        optimisers.policy.init(trainable(agent.policy)),
+        optimisers.critic.init(trainable(agent.critic)),
+    )
+
+
+def make_inference(agent: Agent, config: MelroConfig, seed: int) -> InferenceNetwork | None:
+    """The untrained inference network, where the settings want one."""
+    if config.inference == "none":
+        return None
+    sizes = agent.obs_size, control_size(agent.action_size, agent.model_input)
+    key = jr.fold_in(random_key(seed), _INFERENCE_STREAM)
+    width, max_std = config.inference_width, config.emission_variance**0.5
+    make = lambda member: InferenceNetwork(*sizes, width=width, max_std=max_std, key=member)
+    return each_member(agent.world_model, make)(member_keys(agent.world_model, key))
+
+
+def restart_average(state: LearnerState) -> LearnerState:
+    """The average set to the agent."""
+    return state._replace(average=copied(state.agent))
+
+
+def copied(module: Any) -> Any:
+    """The same module in buffers of its own, since the rounds donate theirs."""
+    return jax.tree.map(lambda leaf: leaf.copy() if eqx.is_array(leaf) else leaf, module)
+
+
+def trainable(module: Any) -> Any:
+    """What an optimiser moves."""
+    return eqx.filter(module, eqx.is_inexact_array)
+
+
+def apply_gradient(
+    optimiser: optax.GradientTransformation, gradient: Any, state: optax.OptState, module: Any, rate: Array
+) -> tuple[Any, optax.OptState]:
+    """One step, `rate` times as long as the optimiser's own."""
+    with jax.numpy_dtype_promotion("standard"):  # optax raises a float to an integer power
+        updates, state = optimiser.update(gradient, state, trainable(module))
+    updates = jax.tree.map(lambda leaf: rate * leaf, updates)
+    return eqx.apply_updates(module, updates), state
+
+
+def towards(average: Any, latest: Any, rate: float) -> Any:
+    """Exponential moving average of a module's parameters."""
+    move = lambda old, new: old + rate * (new - old) if eqx.is_inexact_array(old) else old
+    return jax.tree.map(move, average, latest)
