@@ -6,6 +6,7 @@ Run `python -m benchmarks.training`. Sizes are the `cpu` preset's on the walker;
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -15,7 +16,7 @@ import numpy as np
 
 from benchmarks.products import fit, products, wait
 from melro_gym.envs.boxes import make_envs
-from melro_gym.models import Agent, WorldModel
+from melro_gym.models import WorldModel
 from melro_gym.training import TrainConfig, make_config
 from melro_gym.training.agents import blank_agent, env_facts
 from melro_gym.training.algorithms.melro import Melro
@@ -27,7 +28,7 @@ ROUNDS = 5
 
 
 @eqx.filter_jit
-def behaviour_products(agent: Agent, states: jax.Array, steps: int) -> jax.Array:
+def behaviour_products(agent: Any, states: jax.Array, steps: int) -> jax.Array:
     """Forward and backward products of one policy/critic update per row of `states`, `(updates, B, S)`."""
 
     def forward(parts: tuple, x: jax.Array) -> jax.Array:
@@ -87,7 +88,7 @@ def main() -> None:
     collector = Collector(envs, replay, 0)
     collector.collect(collection.initial_decisions, None, rng)
     learner = algorithm.init(agent)
-    products_agent = blank_agent(config, facts)
+    products_agent: Any = blank_agent(config, facts)
     phases = ("collecting", "model updates", "policy/critic updates", "model products", "policy/critic products")
     times: dict[str, list[float]] = {name: [] for name in phases}
     for index in range(ROUNDS + 1):

@@ -23,8 +23,11 @@ TINY_PLAN: dict[str, Any] = {
 
 def tiny_agent(
     model_input: str = "action", *, obs_size: int = 3, action_size: int = 2, seed: int = 0, **settings: Any
-) -> Agent:
-    """Untrained networks of width 8; `settings` are further fields of `AgentConfig`."""
+) -> Any:
+    """Untrained networks of width 8; `settings` are further fields of `AgentConfig`.
+
+    `Any` rather than `Agent`, whose parts are known by their interfaces alone.
+    """
     config = AgentConfig(obs_size, action_size, model_input=model_input, **settings, **TINY)
     return Agent(config, key=jr.key(seed))
 

@@ -40,7 +40,7 @@ def test_training_asks_for_anything_in_plus_minus_one_and_a_fixed_entry_stays(as
 
 
 def test_its_name_stands_in_an_agents_metadata():
-    gym.register("fixed/Listens-v0", entry_point=lambda: Listens(), disable_env_checker=True)
+    gym.register("fixed/Listens-v0", entry_point=lambda **_: Listens(), disable_env_checker=True)
     assert wrapper_names(as_boxes(gym.make("fixed/Listens-v0"))) == ["FixedEntries"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import operator
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -67,7 +68,7 @@ def test_members_trained_together_equal_each_trained_alone_on_its_windows(infere
         if inferences is not None:
             start = start._replace(inference=jax.tree.map(operator.itemgetter(index), inferences))
         own = jax.tree.map(operator.itemgetter(index), windows)
-        single, _ = model_round((melro.task, own, jr.split(key, 2)[index], jnp.ones(())), _copy(start))
+        single: Any = model_round((melro.task, own, jr.split(key, 2)[index], jnp.ones(())), _copy(start))[0]
         trained = Model(single.agent.world_model, single.inference)
         stacked = Model(together.agent.world_model.members, together.inference)
         _assert_same(trained, jax.tree.map(operator.itemgetter(index), stacked), rtol=2e-4, atol=2e-6)
@@ -121,7 +122,7 @@ def folder(tmp_path_factory):
 
 def test_a_finished_run_gets_further_models_and_keeps_its_own(folder, tmp_path):
     original, rounds = load_agent(folder / "last.safetensors"), []
-    agent = add_ensemble(folder, 3, agent="last.safetensors", updates=60, report=rounds.append)
+    agent: Any = add_ensemble(folder, 3, agent="last.safetensors", updates=60, report=rounds.append)
     assert [numbers["updates"] for numbers in rounds] == [10, 20, 30, 40, 50, 60]
     _assert_same(agent.world_model.first, original.world_model, rtol=0)
     for name in ("policy", "critic", "normaliser"):

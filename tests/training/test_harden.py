@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from toys import TINY, tiny_agent
 
@@ -48,6 +50,6 @@ def test_the_verb_hardens_and_resumes(trained, tmp_path, capsys):
     assert cli.main([*call, "total_env_steps=8"]) == 1
     assert "already holds a training run" in capsys.readouterr().err
     assert cli.main([*call, "total_env_steps=16", "--resume"]) == 0
-    hardened = load_agent(tmp_path / "run" / "last.safetensors")
+    hardened: Any = load_agent(tmp_path / "run" / "last.safetensors")
     assert hardened.policy.context.shape == (1,)
     assert hardened.metadata["result"]["env_steps"] == 16

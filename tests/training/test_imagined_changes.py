@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -87,5 +89,5 @@ def test_a_run_with_imagined_changes_resumes_to_the_same_agent(tmp_path):
     for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(parts), strict=True):
         np.testing.assert_array_equal(one, other)
     assert np.isfinite(whole.metadata["result"]["eval/mean"])
-    loaded = load_agent(tmp_path / "whole" / "last.safetensors")
+    loaded: Any = load_agent(tmp_path / "whole" / "last.safetensors")
     assert loaded.policy.change == loaded.critic.change == "actuators" and loaded.policy.context.shape == (1,)

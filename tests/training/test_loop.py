@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from typing import Any
 
 import equinox as eqx
 import gymnasium as gym
@@ -246,7 +247,7 @@ def test_a_round_with_fitted_emission_weighs_every_entry_by_its_own_error():
 
 
 def test_the_reward_scale_is_that_of_rewards_and_of_their_discounted_sum():
-    agent = blank_agent(dataclasses.replace(TINY, reward_scale=0.5, discount=0.9), EnvFacts(1, 1, 1, {}))
+    agent: Any = blank_agent(dataclasses.replace(TINY, reward_scale=0.5, discount=0.9), EnvFacts(1, 1, 1, {}))
     assert (agent.world_model.reward_scale, agent.critic.scale) == (0.5, pytest.approx(5.0))
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -32,7 +34,7 @@ def _window(steps: int = 3, terminated: bool = False) -> Window:
     return Window(*map(jnp.asarray, (rows[:-1], controls, rewards, rows[1:], ends)))
 
 
-def _terminating_agent(reward_input: str = "state") -> Agent:
+def _terminating_agent(reward_input: str = "state") -> Any:
     return Agent(AgentConfig(3, 2, terminates=True, reward_input=reward_input, **TINY), key=jr.key(0))
 
 
