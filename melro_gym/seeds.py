@@ -59,6 +59,7 @@ def random_key(seed: Any) -> PRNGKeyArray:
     Raises:
         ValueError: no seed.
     """
+    import jax.numpy as jnp
     import jax.random as jr
 
     number = read_seed(seed)
@@ -66,4 +67,4 @@ def random_key(seed: Any) -> PRNGKeyArray:
         return jr.key(number)
     words = np.random.SeedSequence(number).generate_state(len(jr.key_data(jr.key(0))))
     words[0] |= 1 << 31  # it is 0 in the keys of small seeds
-    return jr.wrap_key_data(words)
+    return jr.wrap_key_data(jnp.asarray(words))

@@ -43,6 +43,7 @@ def setting(
     amendable: bool = False,
     live: bool = False,
     text: str = "",
+    instances: tuple[type, ...] = (),
     static: bool = False,
     converter: Callable[[Any], Any] | None = None,
     **field: Any,
@@ -59,12 +60,14 @@ def setting(
         amendable: whether a training run may go on with another value.
         live: whether a controller may change it between two decisions.
         text: what it is; by default the string below the field.
+        instances: classes whose objects are values too, beside the plain ones.
         static: of an `eqx.Module`: part of what is compiled.
         converter: of an `eqx.Module`: makes what is kept of the plain value.
         **field: further arguments of `dataclasses.field`, such as `default_factory`.
     """
     rules = {"low": low, "above": above, "high": high, "below": below, "choices": choices}
-    metadata: dict[str, Any] = {"setting": {**rules, "amendable": amendable, "live": live, "text": text}}
+    uses = {"amendable": amendable, "live": live, "text": text, "instances": instances}
+    metadata: dict[str, Any] = {"setting": rules | uses}
     metadata |= {"static": True} if static else {}
     metadata |= {} if converter is None else {"converter": converter}
     return dataclasses.field(default=default, metadata=metadata, **field)
@@ -115,6 +118,17 @@ def read_fields(instance: Any) -> None:
     for name, part in _parts(type(instance)).items():
         if isinstance(part, Setting):
             object.__setattr__(instance, name, part.read(getattr(instance, name)))
+
+
+def read_value(cls: type, name: str, value: Any) -> Any:
+    """The plain value of one setting of a class.
+
+    Raises:
+        UnknownSettingError: no such setting.
+        ValueError: the value is not allowed.
+    """
+    check_names([name], settings_of(cls))
+    return settings_of(cls)[name].read(value)
 
 
 def check_names(names: Iterable[str], known: Iterable[str], what: str = "setting") -> None:

@@ -56,8 +56,8 @@ def plain_json(value: Any, name: str) -> Any:
         return {_text_name(key, name): plain_json(item, f"{name}.{key}") for key, item in plain.items()}
     if isinstance(plain, list | tuple):
         return [plain_json(item, f"{name}[{index}]") for index, item in enumerate(plain)]
-    if hasattr(plain, "tolist") and getattr(plain, "shape", ()):
-        return plain_json(plain.tolist(), name)
+    if getattr(plain, "shape", ()) and callable(listed := getattr(plain, "tolist", None)):
+        return plain_json(listed(), name)
     raise ValueError(f"`{name}` must be JSON (numbers, text, true, false, null, lists, objects); got {show(value)}.")
 
 
@@ -129,6 +129,8 @@ class Setting:
     """Whether a training run may go on with another value."""
     live: bool = False
     """Whether a controller may change it between two decisions."""
+    instances: tuple[type, ...] = ()
+    """Classes whose objects are values too, beside the plain ones."""
 
     @property
     def range(self) -> str:
@@ -153,7 +155,7 @@ class Setting:
             "type": "json" if self.kind is object else self.kind.__name__,
             "default": None if self.default is MISSING else plain_json(self.default, self.name),
             "optional": self.optional,
-            **{name: self.kind(bound) for name, bound in bounds.items() if bound is not None and math.isfinite(bound)},
+            **{name: bound for name, bound in bounds.items() if bound is not None and math.isfinite(bound)},
             **({"choices": list(self.choices)} if self.choices else {}),
             "amendable": self.amendable,
             "live": self.live,
@@ -166,6 +168,8 @@ class Setting:
         Raises:
             ValueError: another type, out of range, or no name that there is; one line.
         """
+        if isinstance(value, self.instances):
+            return value
         if self.kind not in _READERS:
             return self._read_json(value)
         given = plain_scalar(value)

@@ -16,6 +16,7 @@ from melro_gym import MELROController, cli, load_agent, save_agent
 from melro_gym.cli.app import VERBS
 from melro_gym.cli.display import three_digits
 from melro_gym.cli.parsing import parse_settings
+from melro_gym.control.options import Options
 from melro_gym.planning import PlanConfig
 from melro_gym.settings import settings_of
 from melro_gym.training import PRESETS, TrainConfig
@@ -62,7 +63,7 @@ def test_settings_are_listed_with_defaults_ranges_and_texts(capsys, tmp_path):
     assert "--preset paper-maze: total_env_steps=500000, model_input=distribution" in text
     lists = json.loads((tmp_path / "settings.json").read_text())
     assert lists["presets"] == PRESETS
-    for title, cls in (("training", TrainConfig), ("planning", PlanConfig)):
+    for title, cls in (("training", TrainConfig), ("planning", PlanConfig), ("acting", Options)):
         assert [row["name"] for row in lists[title]] == list(settings_of(cls))
         assert all(row["text"] for row in lists[title])
     (row,) = [row for row in lists["training"] if row["name"] == "num_envs"]

@@ -26,7 +26,7 @@ class Settings:
     """File for the list."""
 
     def run(self) -> None:
-        """Print the settings of training and of planning, or write them as JSON."""
+        """Print the settings of training, planning and acting, and write them as JSON."""
         from melro_gym.training import PRESETS
 
         words = self.filter.casefold().split()
@@ -52,6 +52,7 @@ class Settings:
 
 def _sections() -> dict[str, list[Setting]]:
     """All settings, by what they are for."""
+    from melro_gym.control.options import Options
     from melro_gym.planning import PlanConfig
     from melro_gym.settings import settings_of
     from melro_gym.training import TrainConfig
@@ -59,12 +60,14 @@ def _sections() -> dict[str, list[Setting]]:
     return {
         "training": list(settings_of(TrainConfig).values()),
         "planning": list(settings_of(PlanConfig).values()),
+        "acting": list(settings_of(Options).values()),
     }
 
 
 _HEADS = {
     "training": "\nTraining: melro-gym train --set NAME=VALUE, or melro_gym.train(env, out, NAME=VALUE)\n",
     "planning": "\nPlanning: melro-gym evaluate --set NAME=VALUE, or MELROController(env, agent, NAME=VALUE)\n",
+    "acting": "\nActing: MELROController(env, agent, NAME=VALUE)\n",
 }
 
 

@@ -12,14 +12,14 @@ import numpy as np
 from melro_gym.checkpoint import load_agent
 from melro_gym.control.inputs import Reading, as_array
 from melro_gym.control.jitted import split_stream
-from melro_gym.control.options import ON_FAILURE, LiveSettings, Options, check_deadline
+from melro_gym.control.options import LiveSettings, Options, read_settings
 from melro_gym.control.reports import copied, first_row
 from melro_gym.control.session import Counters, Memory, Session
 from melro_gym.control.summary import EpisodeSummary
-from melro_gym.envs.tables import check_choice
 from melro_gym.models import Agent
 from melro_gym.planning import PlanConfig
 from melro_gym.planning.objective import check_ensemble
+from melro_gym.settings import read_value
 
 _ALL = np.ones(1, bool)
 
@@ -34,9 +34,13 @@ class PlannerAttributes(LiveSettings):
     config: PlanConfig
     _memory: Memory
 
-    def _prepare(self, given: dict[str, Any], box: gym.spaces.Box, streams: np.ndarray, *, single: bool) -> None:
-        """Set up from settings that `split_settings` takes, for rows with this action space."""
-        self.agent, self.config, options = split_settings(given)
+    def _prepare(
+        self, agent: Agent, given: dict[str, Any], box: gym.spaces.Box, streams: np.ndarray, *, single: bool
+    ) -> None:
+        """Set up from settings that `read_settings` takes, for rows with this action space."""
+        self.config, options = read_settings(agent, given)
+        check_ensemble(agent, self.config)
+        self.agent = agent
         self._session = Session(self.agent, box, options, single=single)
         self._batched: Session | None = None
         self._memory = self._session.start(streams)
@@ -55,8 +59,8 @@ class PlannerAttributes(LiveSettings):
         return self._session.options.deadline
 
     @deadline.setter
-    def deadline(self, value: float | int | None) -> None:
-        self._session.options.deadline = check_deadline(value)
+    def deadline(self, value: Any) -> None:
+        self._session.options.deadline = read_value(Options, "deadline", value)
 
     @property
     def on_failure(self) -> str:
@@ -64,9 +68,8 @@ class PlannerAttributes(LiveSettings):
         return self._session.options.on_failure
 
     @on_failure.setter
-    def on_failure(self, value: str) -> None:
-        check_choice("on_failure", value, ON_FAILURE)
-        self._session.options.on_failure = value
+    def on_failure(self, value: Any) -> None:
+        self._session.options.on_failure = read_value(Options, "on_failure", value)
 
     @property
     def counters(self) -> Counters:
@@ -213,19 +216,3 @@ def find_agent(agent: Agent | str | os.PathLike[str]) -> Agent:
         CheckpointError: it cannot be loaded.
     """
     return agent if isinstance(agent, Agent) else load_agent(agent)
-
-
-def split_settings(given: dict[str, Any]) -> tuple[Agent, PlanConfig, Options]:
-    """Agent, planner's settings and the rest from a controller's constructor arguments (those but `env` and `seed`).
-
-    Raises:
-        ValueError: a setting is out of range, or asks for world models that the agent lacks.
-    """
-    given = dict(given)
-    options = Options(**{field.name: given.pop(field.name) for field in dataclasses.fields(Options)})
-    agent = given.pop("agent")
-    if given.get("discount") is None:
-        given["discount"] = agent.metadata.get("discount", 0.975)
-    config = PlanConfig(**given)
-    check_ensemble(agent, config)
-    return agent, config, options

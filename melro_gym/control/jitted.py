@@ -8,7 +8,8 @@ NumPy. `B` rows, `A` actions, `S` observation size.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -22,6 +23,7 @@ from melro_gym.adaptation import AbstractEstimator
 from melro_gym.models import ActionDistribution, Agent
 from melro_gym.models.networks import examples_as_columns
 from melro_gym.planning import PlanConfig, PlanResult, anytime, plan
+from melro_gym.seeds import random_key, read_seed, sequence
 
 Rows = Array | np.ndarray
 
@@ -60,9 +62,19 @@ class Kept(NamedTuple):
     """What the estimator says of its belief."""
 
 
-def key_rows(seeds: list[int]) -> np.ndarray:
-    """Streams of the seeds, as data."""
-    return np.stack([np.asarray(jr.key_data(jr.key(seed))) for seed in seeds])
+def key_rows(seeds: Iterable[Any]) -> np.ndarray:
+    """Streams of the seeds, as data: those of `jax.random.key` for seeds below 2**32."""
+    return np.stack([np.asarray(jr.key_data(random_key(seed))) for seed in seeds])
+
+
+def first_rows(seed: Any, count: int = 1) -> np.ndarray:
+    """Streams of `seed`, `seed + 1` ... before the first `reset(seed=...)`, as data; of None, of chance.
+
+    Others than `key_rows`, so that a controller that is made and reset with one seed has two streams.
+    """
+    first = secrets.randbits(128) if seed is None else read_seed(seed)
+    words = jr.key_data(jr.key(0)).shape[-1]
+    return np.stack([sequence(first + row).generate_state(words) for row in range(count)])
 
 
 def split_stream(stream: np.ndarray, count: int) -> np.ndarray:

@@ -35,7 +35,7 @@ def melro_controller(
     """The planner as `VectorMELROController` runs it; row `i` draws from the stream of `seeds[i]`."""
     box = gym.spaces.Box(-1.0, 1.0, (agent.action_size,), np.float32)
     session = Session(agent, box, options or Options(), single=False)
-    memory, active = session.start(key_rows([int(seed) for seed in seeds])), np.ones(len(seeds), bool)
+    memory, active = session.start(key_rows(seeds)), np.ones(len(seeds), bool)
 
     def decide(obs: np.ndarray) -> np.ndarray:
         nonlocal memory

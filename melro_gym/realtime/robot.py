@@ -9,8 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 from melro_gym.control.attributes import SingleController, find_agent
-from melro_gym.control.jitted import key_rows
-from melro_gym.control.options import Options
+from melro_gym.control.jitted import first_rows
 from melro_gym.models import Agent
 
 
@@ -35,7 +34,7 @@ class RobotController(SingleController):
         low: np.ndarray | float,
         high: np.ndarray | float,
         *,
-        seed: int | None = None,
+        seed: Any = None,
         **settings: Any,
     ):
         agent = find_agent(agent)
@@ -43,9 +42,7 @@ class RobotController(SingleController):
         least, most = (np.broadcast_to(np.asarray(side, np.float32), size) for side in (low, high))
         if not np.all(np.isfinite([least, most])) or np.any(least > most):
             raise ValueError(f"`low` and `high` must be finite and in order; got {low} and {high}.")
-        streams = key_rows([int(np.random.SeedSequence(seed).generate_state(1)[0])])
-        given = {**vars(Options()), **settings, "agent": agent}
-        self._prepare(given, gym.spaces.Box(least, most, dtype=np.float32), streams, single=True)
+        self._prepare(agent, settings, gym.spaces.Box(least, most, dtype=np.float32), first_rows(seed), single=True)
 
 
 def robot_controller(

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
 
+from melro_gym.settings import read_fields, setting, takes_any_source
 from melro_gym.wrappers.controller import MELROController
+
+
+@takes_any_source
+@dataclass(frozen=True)
+class _Rule:
+    """The numbers of the rule, as `AutoEntropyWeight` describes them."""
+
+    nominal_error: float = setting(above=0.0)
+    smallest: float = setting(above=0.0)
+    largest_factor: float = setting(low=1.0)
+    rate: float = setting(above=0.0, high=1.0)
+
+    def __post_init__(self) -> None:
+        read_fields(self)
 
 
 class AutoEntropyWeight(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs):
@@ -32,33 +49,27 @@ class AutoEntropyWeight(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstru
     def __init__(
         self,
         env: MELROController,
-        nominal_error: float,
-        smallest: float,
-        largest_factor: float = 10.0,
-        rate: float = 0.05,
+        nominal_error: Any,
+        smallest: Any,
+        largest_factor: Any = 10.0,
+        rate: Any = 0.05,
     ):
-        gym.utils.RecordConstructorArgs.__init__(
-            self, nominal_error=nominal_error, smallest=smallest, largest_factor=largest_factor, rate=rate
-        )
+        rule = _Rule(nominal_error, smallest, largest_factor, rate)
+        gym.utils.RecordConstructorArgs.__init__(self, **dataclasses.asdict(rule))
         gym.Wrapper.__init__(self, env)
         if not isinstance(env, MELROController):
             raise TypeError(f"`AutoEntropyWeight` goes directly around a `MELROController`; got {type(env).__name__}.")
-        for name, value in (("nominal_error", nominal_error), ("smallest", smallest)):
-            if not 0.0 < value < math.inf:
-                raise ValueError(f"`{name}` must be positive and finite; got {value}.")
-        if not 1.0 <= largest_factor < math.inf or not 0.0 < rate <= 1.0:
-            raise ValueError(f"`largest_factor` must be at least 1 and `rate` in (0, 1]; got {largest_factor}, {rate}.")
         self._controller = env
-        self._nominal, self._smallest, self._largest, self._rate = nominal_error, smallest, largest_factor, rate
-        self._error = nominal_error
-        env.entropy_weight = smallest
+        self._rule, self._error = rule, rule.nominal_error
+        env.entropy_weight = rule.smallest
 
     def step(self, action: Any = None) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Take a step, then set the weight of the next one."""
         obs, reward, terminated, truncated, info = self.env.step(action)
         error = info["melro"]["model_error"]
         if math.isfinite(error):
-            self._error += self._rate * (error - self._error)
-            factor = min(max(self._error / self._nominal, 1.0), self._largest)
-            self._controller.entropy_weight = self._smallest * factor
+            rule = self._rule
+            self._error += rule.rate * (error - self._error)
+            factor = min(max(self._error / rule.nominal_error, 1.0), rule.largest_factor)
+            self._controller.entropy_weight = rule.smallest * factor
         return obs, reward, terminated, truncated, info

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import os
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
+from gymnasium.envs.registration import EnvSpec
 
-from melro_gym.adaptation import AbstractEstimator
 from melro_gym.control.attributes import SingleController, find_agent
 from melro_gym.control.inputs import Reading
-from melro_gym.control.jitted import key_rows
-from melro_gym.control.options import Options
+from melro_gym.control.jitted import first_rows, key_rows
+from melro_gym.control.options import controller_settings, plain_settings
 from melro_gym.control.reports import first_row
 from melro_gym.control.summary import EpisodeSummary
 from melro_gym.models import Agent
+from melro_gym.seeds import read_optional_seed, read_seed
 from melro_gym.wrappers.checks import check_fits
+from melro_gym.wrappers.live_spec import LiveSpec, live_spec
 
 
 class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs, SingleController):
@@ -40,27 +43,12 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         env: environment with flat Box spaces that the agent was trained for, perturbed or not; actions are scaled to
             its Box.
         agent: an agent, a file, or the name of a shipped one. An object cannot be written into an `EnvSpec`'s JSON.
-        warm_start: `agent` or `action`.
-        on_failure: what to do about an observation or proposal that is not usable, or a plan that is not finite:
-            `raise` an error, or execute the `base` policy's mean action, and where the observation is unusable the last
-            action again (before the first, the one closest to zero).
-        deadline: seconds that a decision may take: the best plan found until then is executed, the base policy's where
-            there is none. Planning never goes on for more than one chunk of steps after it. None plans to the end.
-        chunk_steps: optimisation steps between two looks at the clock, with a deadline.
-        latency_steps: steps from an action to its effect. The plan starts from the state that the model predicts for
-            then; before the first action, those closest to zero are taken to be in effect.
-        shift_plan: whether the last plan, moved on by one step, is one more candidate, and the start of the search
-            where it scores above the base policy's plan. Not in the paper.
-        adapt: whether to learn, from the model's one-step errors, in what the robot differs from the one that the agent
-            was trained on, and to plan with that; begins anew at each reset. Has no effect with `latency_steps`. Not in
-            the paper; False is the paper's planner.
-        estimator: what learns: `actuators` (how much of each action still arrives: `info["melro"]["effectiveness"]`, 1
-            for a healthy actuator, 0 for a dead one), a `melro_gym.adaptation.AbstractEstimator`, the place of a
-            class of one (`package.module:Class`), or None.
         seed: seeds the planner until `reset(seed=...)` does.
-        **settings: of `melro_gym.PlanConfig`, those of the search and the risk among them, such as `planned_steps`,
-            `optimiser` (a name or an `AbstractSearch`), `directions`, `step_size` or `pessimism`; without `discount`
-            the agent's is taken. An object cannot be written into an `EnvSpec`'s JSON.
+        **settings: those of `melro_gym.PlanConfig` and of its search and risk, such as `planned_steps`, `optimiser` (a
+            name or an `AbstractSearch`), `directions`, `step_size` or `pessimism` (without `discount` the agent's is
+            taken), and those of `melro_gym.control.options.Options`, such as `warm_start`, `deadline` or `adapt`;
+            `melro-gym settings` lists them all. Numbers may come from NumPy, JAX or torch. An object, such as a search
+            or an estimator, cannot be written into an `EnvSpec`'s JSON.
 
     Raises:
         ValueError: the agent does not fit the environment, a setting is out of range, or `pessimism` asks for world
@@ -78,30 +66,31 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         env: gym.Env[Any, Any],
         agent: Agent | str | os.PathLike[str],
         *,
-        warm_start: str = Options.warm_start,
-        on_failure: str = Options.on_failure,
-        deadline: float | int | None = Options.deadline,
-        chunk_steps: int = Options.chunk_steps,
-        latency_steps: int = Options.latency_steps,
-        shift_plan: bool = Options.shift_plan,
-        adapt: bool = Options.adapt,
-        estimator: AbstractEstimator | str | None = Options.estimator,
-        seed: int | None = None,
+        seed: Any = None,
         **settings: Any,
     ):
-        given = {name: value for name, value in locals().items() if name not in ("self", "env", "settings")} | settings
+        found = find_agent(agent)
+        name = agent if isinstance(agent, Agent) else os.fspath(agent)
+        start = {} if seed is None else {"seed": read_seed(seed)}
+        given = {"agent": name, **start, **plain_settings(settings)}
         gym.utils.RecordConstructorArgs.__init__(self, _disable_deepcopy=True, **given)
         gym.Wrapper.__init__(self, env)
-        given.pop("seed")
-        given["agent"] = find_agent(given["agent"])
-        box = check_fits(given["agent"], env)
-        streams = key_rows([int(np.random.SeedSequence(seed).generate_state(1)[0])])
-        self._prepare(given, box, streams, single=True)
+        self._prepare(found, settings, check_fits(found, env), first_rows(seed), single=True)
         self._autoreset = _autoreset_inside(env)
         self._reading: Reading | None = None
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+    @property
+    def spec(self) -> EnvSpec | None:
+        """The environment's, with this wrapper; JSON can be made of it where no argument was an object."""
+        spec = super().spec
+        if spec is not None and not isinstance(spec, LiveSpec):
+            objects = [name for name, value in self._saved_kwargs.items() if dataclasses.is_dataclass(value)]
+            self._cached_spec = spec = live_spec(spec, objects) if objects else spec
+        return spec
+
+    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start an episode; `seed` seeds the planner as well as the environment."""
+        seed = read_optional_seed(seed)
         obs, info = self.env.reset(seed=seed, options=options)
         if seed is not None:
             self.random_streams = key_rows([seed])
@@ -141,3 +130,16 @@ def _autoreset_inside(env: gym.Env[Any, Any]) -> gym.wrappers.Autoreset[Any, Any
             return env
         env = env.env
     return None
+
+
+def _signature() -> inspect.Signature:
+    """The constructor's, with all settings by name, for help and completion."""
+    own = [*inspect.signature(MELROController.__init__).parameters.values()][1:-1]
+    kind = inspect.Parameter.KEYWORD_ONLY
+    defaults = {rule.name: rule.default for rule in controller_settings().values()} | {"discount": None}
+    return inspect.Signature(
+        [*own, *(inspect.Parameter(name, kind, default=value) for name, value in defaults.items())]
+    )
+
+
+setattr(MELROController, "__signature__", _signature())  # noqa: B010  # no type checker knows the name

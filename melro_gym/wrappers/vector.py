@@ -11,10 +11,10 @@ from gymnasium.vector import AutoresetMode
 
 from melro_gym.control.attributes import PlannerAttributes, find_agent
 from melro_gym.control.inputs import Reading
-from melro_gym.control.jitted import key_rows
-from melro_gym.control.options import Options
+from melro_gym.control.jitted import first_rows, key_rows
 from melro_gym.control.summary import EpisodeSummary
 from melro_gym.models import Agent
+from melro_gym.seeds import read_optional_seed, read_seed
 from melro_gym.wrappers.checks import check_rows_fit, check_spaces
 
 
@@ -34,7 +34,7 @@ class VectorMELROController(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], P
         env: vector environment with flat Box spaces that the agent was trained for; its environments may live in other
             processes.
         agent: an agent, a file, or the name of a shipped one.
-        seed: of the first environment's stream.
+        seed: of the first environment's stream; a number of any size.
         **settings: those of `MELROController`.
 
     Raises:
@@ -53,29 +53,28 @@ class VectorMELROController(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], P
         env: gym.vector.VectorEnv[Any, Any, Any],
         agent: Agent | str | os.PathLike[str],
         *,
-        seed: int | None = None,
+        seed: Any = None,
         **settings: Any,
     ):
         super().__init__(env)
-        given = {**vars(Options()), **settings, "agent": find_agent(agent)}
-        check_rows_fit(given["agent"], env)
-        box = check_spaces(given["agent"], env.single_observation_space, env.single_action_space)
-        count = env.num_envs
-        self._prepare(given, box, key_rows(_initial_seeds(seed, count)), single=False)
+        found, count = find_agent(agent), env.num_envs
+        check_rows_fit(found, env)
+        box = check_spaces(found, env.single_observation_space, env.single_action_space)
+        self._prepare(found, settings, box, first_rows(seed, count), single=False)
         self._mode = env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
         self._reading: Reading | None = None
         self._ended = np.zeros(count, bool)
 
-    def reset(
-        self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
+    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Start episodes, those of `options["reset_mask"]` where it is given; `seed` seeds the planner as well."""
         mask = np.ones(self.num_envs, bool)
         if options is not None and "reset_mask" in options:
             mask = np.array(options["reset_mask"], bool)
-        obs, info = self.env.reset(seed=seed, options=options)  # pyright: ignore[reportArgumentType]  # lists are fine
+        seeds = _row_seeds(seed, self.num_envs)
+        plain: Any = seeds if np.ndim(seed) else seeds[0]
+        obs, info = self.env.reset(seed=plain, options=options)
         streams = self.random_streams
-        for row, row_seed in enumerate(_row_seeds(seed, self.num_envs)):
+        for row, row_seed in enumerate(seeds):
             if row_seed is not None and mask[row]:
                 streams[row] = key_rows([row_seed])[0]
         self.random_streams = streams
@@ -154,14 +153,16 @@ class VectorMELROController(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], P
         self._summary.clear(rows)
 
 
-def _initial_seeds(seed: int | None, count: int) -> list[int]:
-    if seed is None:
-        return [int(state) for state in np.random.SeedSequence().generate_state(count)]
-    return [int(np.random.SeedSequence(seed + row).generate_state(1)[0]) for row in range(count)]
+def _row_seeds(seed: Any, count: int) -> list[int | None]:
+    """One seed per environment, as Gymnasium's vector environments share them out.
 
-
-def _row_seeds(seed: int | list[int | None] | None, count: int) -> list[int | None]:
-    """One seed per environment, as Gymnasium's vector environments share them out."""
+    Raises:
+        ValueError: no seeds, or not as many as environments.
+    """
     if seed is None:
         return [None] * count
-    return [seed + row for row in range(count)] if isinstance(seed, int) else list(seed)
+    if not np.ndim(seed):
+        return [read_seed(seed) + row for row in range(count)]
+    if len(seed) != count:
+        raise ValueError(f"`seed` must be one seed, or {count}, one for each environment; got {len(seed)}.")
+    return [read_optional_seed(row) for row in seed]

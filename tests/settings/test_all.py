@@ -8,16 +8,27 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from toys import tiny_agent
 
 from melro_gym.cli.parsing import parse_settings
+from melro_gym.control.options import Options, plain_settings, read_settings
 from melro_gym.planning import PlanConfig
 from melro_gym.settings import flatten, settings_of
 from melro_gym.training import PRESETS, TrainConfig, make_config
 from melro_gym.values import Setting
 
+AGENT = tiny_agent()
+
+
+def controller(**given: Any) -> tuple[PlanConfig, Options]:
+    """What a controller makes of its arguments."""
+    return read_settings(AGENT, plain_settings(given))
+
+
 TABLE = [
     *((make_config, rule) for rule in settings_of(TrainConfig).values()),
     *((PlanConfig, rule) for rule in settings_of(PlanConfig).values()),
+    *((controller, rule) for rule in settings_of(Options).values()),
 ]
 IDS = [f"{make.__name__}-{rule.name}" for make, rule in TABLE]
 LARGE = 2**40
