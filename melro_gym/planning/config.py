@@ -74,7 +74,11 @@ class PlanConfig(eqx.Module):
         searches = _kinds("search", AbstractSearch, search, settings)
         risks = _kinds("risk", AbstractRisk, risk, settings)
         own = [item for item in dataclasses.fields(PlanConfig) if "setting" in item.metadata]
-        check_names(settings, [*(item.name for item in own), *searches.settings(), *risks.settings()])
+        names = [*(item.name for item in own), *searches.settings(), *risks.settings()]
+        if len(set(names)) < len(names):
+            twice = ", ".join(sorted(name for name in set(names) if names.count(name) > 1))
+            raise ValueError(f"A parameter of a search or risk needs a name that no other setting has; got {twice}.")
+        check_names(settings, names)
         rules = settings_of(PlanConfig)
         for item in own:
             value = settings.get(item.name, item.default)

@@ -30,9 +30,10 @@ def register_search(name: str, search: type[AbstractSearch]) -> None:
         search: its parameters, if any, are fields with defaults.
 
     Raises:
-        ValueError: the name is another search's.
+        ValueError: the name is another search's, or a parameter has the name of another setting.
+        TypeError: a parameter has no default.
     """
-    _register(SEARCHES, "search", name, search)
+    _register(SEARCHES, "optimiser", name, search)
 
 
 def register_risk(name: str, risk: type[AbstractRisk]) -> None:
@@ -43,11 +44,16 @@ def register_risk(name: str, risk: type[AbstractRisk]) -> None:
         risk: its parameters, if any, are fields with defaults.
 
     Raises:
-        ValueError: the name is another risk's.
+        ValueError: the name is another risk's, or a parameter has the name of another setting.
+        TypeError: a parameter has no default.
     """
-    _register(RISKS, "risk", name, risk)
+    _register(RISKS, "pessimism", name, risk)
 
 
-def _register(registry: dict[str, Any], what: str, name: str, kind: type) -> None:
+def _register(registry: dict[str, Any], chosen_by: str, name: str, kind: type) -> None:
+    from melro_gym.planning.config import PlanConfig  # which reads the registries
+
+    PlanConfig(**{chosen_by: kind()})  # refuses parameters that it cannot take as settings
     if registry.setdefault(name, kind) is not kind:
-        raise ValueError(f"The {what} {name!r} is {registry[name].__name__}; register {kind.__name__} by another name.")
+        taken = registry[name].__name__
+        raise ValueError(f"`{chosen_by}={name!r}` is {taken}; register {kind.__name__} by another name.")

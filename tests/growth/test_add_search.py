@@ -140,5 +140,16 @@ def test_a_controllers_spec_with_it_is_json(named, tmp_path):
 
 def test_a_name_stands_for_one_search(named):
     register_search(named, OnePlusOne)
-    with pytest.raises(ValueError, match="'one-plus-one' is OnePlusOne; register Other by another name"):
+    with pytest.raises(ValueError, match="`optimiser='one-plus-one'` is OnePlusOne; register Other by another name"):
         register_search(named, type("Other", (OnePlusOne,), {}))
+
+
+class Greedy(OnePlusOne):
+    discount: float = number(0.5)
+    cvar_fraction: float = number(0.5)
+
+
+def test_a_parameter_cannot_have_the_name_of_another_setting():
+    with pytest.raises(ValueError, match="needs a name that no other setting has; got cvar_fraction, discount"):
+        register_search("greedy", Greedy)
+    assert "greedy" not in SEARCHES
