@@ -15,7 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from jaxtyping import PRNGKeyArray
 
-# JAX reads these when it is first imported, which most tests here never do.
+# JAX reads these when it is first imported, which most tests here never do. Strict promotion makes an error of a
+# float64 or an integer that slips into a program, and of an axis that broadcasts because it is missing.
 os.environ.setdefault("JAX_NUMPY_DTYPE_PROMOTION", "strict")
 os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
 
@@ -40,6 +41,7 @@ if sys.platform == "linux" and "DISPLAY" not in os.environ:
     os.environ.setdefault("MUJOCO_GL", _renderer_without_display())
 
 
+# Counted between modules, so this leaves room for what one module adds.
 _MANY_MAPPINGS = 40_000
 
 
@@ -50,6 +52,7 @@ def _drop_compiled_programs() -> Iterator[None]:
     mappings = Path("/proc/self/maps")
     if "jax" in sys.modules and mappings.exists() and mappings.read_bytes().count(b"\n") > _MANY_MAPPINGS:
         sys.modules["jax"].clear_caches()
+        # compiled programs live in reference cycles, and keep their mappings until those are found
         gc.collect()
 
 

@@ -56,6 +56,23 @@ def test_delays_take_any_space_and_keep_no_reference_to_what_the_user_may_change
     np.testing.assert_array_equal(env.step(actions(1)[0])[0], expected)
 
 
+def test_delays_hold_what_was_given_where_one_array_is_used_for_every_step():
+    array = np.zeros(3, np.float32)
+    one_array = gym.wrappers.TransformObservation(
+        gym.make(counting.ENV_ID), lambda obs: np.add(obs, 0, out=array), None
+    )
+    env = wrappers.DelayedObservation(one_array, delay=2)
+    first = env.reset(seed=1)[0].copy()
+    seen = [env.step(action)[0].copy() for action in actions(5)]
+    np.testing.assert_array_equal(np.stack(seen)[:, 0] - first[0], [0.0, 0.0, 1.0, 2.0, 3.0])
+    env, taken, executed = make("DelayedAction", delay=2), np.zeros(2, np.float32), []
+    env.reset()
+    for action in actions(5):
+        taken[:] = action
+        executed.append(env.step(taken)[4]["executed"])
+    np.testing.assert_array_equal(executed, [*actions(5)[[0, 0]], *actions(5)[:3]])
+
+
 def test_observation_noise_has_the_given_mean_and_spread_and_no_memory():
     std = np.array([0.5, 2.0, 0.0])
     noisy = episode(make("NoisyObservation", std=std.tolist()), 4000, seed=3)["obs"]
