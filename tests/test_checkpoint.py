@@ -68,6 +68,8 @@ def test_a_pickle_is_refused_without_running_it(tmp_path):
         (lambda arrays, meta: meta["parts"]["policy"]["arguments"].update(width=9), "Array"),
         (lambda arrays, meta: arrays.pop(".normaliser.mean"), "normaliser.mean"),
         (lambda arrays, meta: arrays.update({".normaliser.mean": np.full(3, np.nan, np.float32)}), "not finite"),
+        (lambda arrays, meta: arrays.update({".normaliser.mean": np.zeros(3, np.float64)}), r"float32.*float64"),
+        (lambda arrays, meta: arrays.update({".normaliser.mean": np.zeros(3, np.int32)}), r"float32.*int32"),
     ],
 )
 def test_mismatched_files_say_what_is_wrong(saved, change, message):
