@@ -224,6 +224,15 @@ def read_count(name: str, value: Any, *, low: int = 1) -> int:
     return Setting(name, int, low, low=low).read(value)
 
 
+def read_number(name: str, value: Any, **bounds: float | int) -> float:
+    """A finite number of any source within `low`, `above`, `high` and `below`.
+
+    Raises:
+        ValueError: something else; the message begins with `name`.
+    """
+    return Setting(name, float, None, **bounds).read(value)  # pyright: ignore[reportArgumentType]  # only bounds
+
+
 def check_choice(name: str, given: Any, choices: Iterable[Any]) -> None:
     """Refuse what is not one of the choices.
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from melro_gym.values import plain_scalar
+
 FORMAT = 1
 
 
@@ -38,9 +40,12 @@ class TickLog:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
+    if hasattr(value, "tolist"):  # exactly, which the shortest decimal of a number is not in 64 bits
         return value.tolist()
-    raise TypeError(f"{type(value).__name__} cannot be logged")
+    plain = plain_scalar(value)
+    if plain is value:
+        raise TypeError(f"{type(value).__name__} cannot be logged")
+    return plain
 
 
 def planner_of(act: Callable[[Any], Any]) -> Any:

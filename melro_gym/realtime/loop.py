@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from melro_gym.control.inputs import as_array
-from melro_gym.envs.tables import check_choice
 from melro_gym.realtime.limits import Limits
 from melro_gym.realtime.log import TickLog, planner_of, planner_state
+from melro_gym.values import check_choice, read_count, read_number
 
 AFTER_MISSES = ("hold", "stop")
 _KEPT = 100_000
@@ -93,22 +93,18 @@ class ControlLoop:
         observe: Callable[[], Any],
         send: Callable[[np.ndarray], Any],
         *,
-        period: float,
+        period: Any,
         limits: Limits,
-        max_misses: int = 3,
+        max_misses: Any = 3,
         after_misses: str = "hold",
         log: str | Path | None = None,
         clock: Callable[[], float] = time.perf_counter,
         sleep: Callable[[float], Any] = time.sleep,
     ):
-        if not 0.0 < period < float("inf"):
-            raise ValueError(f"`period` must be a positive number of seconds; got {period}.")
-        if max_misses < 1:
-            raise ValueError(f"`max_misses` must be at least 1; got {max_misses}.")
         check_choice("after_misses", after_misses, AFTER_MISSES)
         self._act, self._observe, self._send = act, observe, send
-        self._period, self._limits = period, limits
-        self._max_misses, self._after_misses = max_misses, after_misses
+        self._period, self._limits = read_number("period", period, above=0.0), limits
+        self._max_misses, self._after_misses = read_count("max_misses", max_misses), after_misses
         self._log_path, self._clock, self._sleep = log, clock, sleep
 
     def run(self, ticks: int | None = None, until: Callable[[], bool] | None = None) -> LoopReport:
