@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
-from benchmarks.products import wait
+from benchmarks.products import nets_of, wait
 from melro_gym.adaptation import ActuatorEstimator
 from melro_gym.control.jitted import Compiled, Inputs, Lesson, decide_row, key_rows
 from melro_gym.models import MLP, Agent, AgentConfig
@@ -59,18 +59,18 @@ def plan_products(agent: Agent, obs: jax.Array, config: PlanConfig) -> jax.Array
     concatenation of state and action, as in the plan, and one sum that ties a step's scores to the next step.
     """
     size, count = agent.obs_size, agent.action_size
-    model, steps = agent.world_model, config.planned_steps + config.policy_steps
+    nets, steps = nets_of(agent), config.planned_steps + config.policy_steps
 
     def rollout(actions: jax.Array) -> jax.Array:
         """Products of Eq. 15 for one candidate `(L, A)`."""
         state, score = obs, jnp.zeros(())
         for step in range(steps):
-            action = actions[step] if step < config.planned_steps else _chain(agent.policy.net, state)[:count]
+            action = actions[step] if step < config.planned_steps else _chain(nets.policy, state)[:count]
             inputs = jnp.concatenate([state, action])
-            score += _chain(model.reward_head, inputs)[0]
-            state = _chain(model.transition, inputs)[:size]
-        last = jnp.concatenate([state, _chain(agent.policy.net, state)[:count]])
-        return score + _chain(agent.critic.net, last)[0]
+            score += _chain(nets.reward, inputs)[0]
+            state = _chain(nets.transition, inputs)[:size]
+        last = jnp.concatenate([state, _chain(nets.policy, state)[:count]])
+        return score + _chain(nets.critic, last)[0]
 
     def improve(actions: jax.Array, _: None) -> tuple[jax.Array, None]:
         candidates = actions + jnp.arange(2.0 * config.directions)[:, None, None]
@@ -78,8 +78,8 @@ def plan_products(agent: Agent, obs: jax.Array, config: PlanConfig) -> jax.Array
 
     state, base = obs, []
     for _ in range(config.planned_steps):
-        base.append(_chain(agent.policy.net, state)[:count])
-        state = _chain(model.transition, jnp.concatenate([state, base[-1]]))[:size]
+        base.append(_chain(nets.policy, state)[:count])
+        state = _chain(nets.transition, jnp.concatenate([state, base[-1]]))[:size]
     start = jnp.stack(base)
     found, _ = jax.lax.scan(improve, start, None, length=config.optimise_steps)
     return jax.vmap(rollout)(jnp.stack([start, found]))
@@ -88,8 +88,7 @@ def plan_products(agent: Agent, obs: jax.Array, config: PlanConfig) -> jax.Array
 def plan_gflop(agent: Agent, config: PlanConfig) -> float:
     """Floating-point operations of `plan_products`, in units of 1e9."""
     transition, reward, policy, critic = (
-        sum(layer.weight.size for layer in (*net.hidden, net.output))
-        for net in (agent.world_model.transition, agent.world_model.reward_head, agent.policy.net, agent.critic.net)
+        sum(layer.weight.size for layer in (*net.hidden, net.output)) for net in nets_of(agent)
     )
     steps, base = config.planned_steps + config.policy_steps, config.planned_steps * (policy + transition)
     rollout = steps * (transition + reward) + (config.policy_steps + 1) * policy + critic

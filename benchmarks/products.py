@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from melro_gym.models import MLP
+from melro_gym.models import MLP, Agent, Critic, GaussianPolicy, WorldModel
+
+
+class Nets(NamedTuple):
+    """The networks of an agent whose parts are the usual ones."""
+
+    transition: MLP
+    reward: MLP
+    policy: MLP
+    critic: MLP
+
+
+def nets_of(agent: Agent) -> Nets:
+    """The networks by name."""
+    model, policy, critic = agent.world_model, agent.policy, agent.critic
+    assert isinstance(model, WorldModel) and isinstance(policy, GaussianPolicy) and isinstance(critic, Critic)
+    return Nets(model.transition, model.reward_head, policy.net, critic.net)
 
 
 def products(net: MLP, x: Array) -> Array:

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
-from benchmarks.products import fit, products, wait
+from benchmarks.products import fit, nets_of, products, wait
 from melro_gym.envs.boxes import make_envs
-from melro_gym.models import WorldModel
+from melro_gym.models import MLP, Agent
 from melro_gym.training import TrainConfig, make_config
 from melro_gym.training.agents import blank_agent, env_facts
 from melro_gym.training.algorithms.melro import Melro
@@ -28,27 +28,26 @@ ROUNDS = 5
 
 
 @eqx.filter_jit
-def behaviour_products(agent: Any, states: jax.Array, steps: int) -> jax.Array:
+def behaviour_products(agent: Agent, states: jax.Array, steps: int) -> jax.Array:
     """Forward and backward products of one policy/critic update per row of `states`, `(updates, B, S)`."""
+    nets = nets_of(agent)
 
-    def forward(parts: tuple, x: jax.Array) -> jax.Array:
-        policy, critic, model, frozen = parts
+    def forward(trained: tuple[MLP, MLP], x: jax.Array) -> jax.Array:
+        policy, critic = trained
         size, rows = agent.obs_size + agent.action_size, []
         for _ in range(steps + 1):
             action = fit(products(policy, x), agent.action_size)
             rows.append(jnp.concatenate([x, action], 1))
-            x = fit(products(model.transition, rows[-1]), agent.obs_size)
+            x = fit(products(nets.transition, rows[-1]), agent.obs_size)
         every = jnp.concatenate(rows)
         assert every.shape[1] == size
         held = jax.lax.stop_gradient(every)
-        heads = products(model.reward_head, every), products(frozen, every), products(critic, held)
+        heads = products(nets.reward, every), products(nets.critic, every), products(critic, held)
         weights = every[:, :1]  # a constant cotangent would let XLA replace products by sums
         return sum((jnp.mean(weights * head) for head in heads), jnp.zeros(()))
 
     def update(carry: jax.Array, x: jax.Array) -> tuple[jax.Array, None]:
-        trained = (agent.policy.net, agent.critic.net)
-        loss = lambda nets: forward((*nets, agent.world_model, agent.critic.net), x + 0.0 * carry)
-        gradient = eqx.filter_grad(loss)(trained)
+        gradient = eqx.filter_grad(forward)((nets.policy, nets.critic), x + 0.0 * carry)
         return carry + sum(jnp.sum(leaf) for leaf in jax.tree.leaves(gradient)), None
 
     total, _ = jax.lax.scan(update, jnp.zeros(()), states)
@@ -56,20 +55,22 @@ def behaviour_products(agent: Any, states: jax.Array, steps: int) -> jax.Array:
 
 
 @eqx.filter_jit
-def model_products(model: WorldModel, states: jax.Array, controls: jax.Array, steps: int) -> jax.Array:
+def model_products(agent: Agent, states: jax.Array, controls: jax.Array, steps: int) -> jax.Array:
     """Forward and backward products of one model update per row of `states` `(updates, B, S)` and `controls`."""
+    nets = nets_of(agent)
 
-    def forward(model: WorldModel, x: jax.Array, control: jax.Array) -> jax.Array:
+    def forward(trained: tuple[MLP, MLP], x: jax.Array, control: jax.Array) -> jax.Array:
+        transition, reward = trained
         total = jnp.zeros(())
         for _ in range(steps):
             inputs = jnp.concatenate([x, control], 1)
-            total += jnp.mean(x[:, :1] * products(model.reward_head, inputs))
-            x = fit(products(model.transition, inputs), x.shape[1])
+            total += jnp.mean(x[:, :1] * products(reward, inputs))
+            x = fit(products(transition, inputs), x.shape[1])
             total += jnp.mean(jnp.square(x))
         return total
 
     def update(carry: jax.Array, row: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
-        gradient = eqx.filter_grad(forward)(model, row[0] + 0.0 * carry, row[1])
+        gradient = eqx.filter_grad(forward)((nets.transition, nets.reward), row[0] + 0.0 * carry, row[1])
         return carry + sum(jnp.sum(leaf) for leaf in jax.tree.leaves(gradient)), None
 
     total, _ = jax.lax.scan(update, jnp.zeros(()), (states, controls))
@@ -104,7 +105,7 @@ def main() -> None:
         wait(metrics)
         marks.append(time.perf_counter())
         first = window.states[:, :, 0], window.controls[:, :, 0]
-        wait(model_products(products_agent.world_model, *first, settings.model_window))
+        wait(model_products(products_agent, *first, settings.model_window))
         marks.append(time.perf_counter())
         wait(behaviour_products(products_agent, starts, settings.imagined_steps))
         marks.append(time.perf_counter())

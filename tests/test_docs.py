@@ -69,6 +69,19 @@ def test_the_table_of_planner_settings_is_complete_and_agrees_with_the_papers_na
     assert paper == {theirs: ours for theirs, (ours, _) in TABLE_2.items()}
 
 
+def test_the_table_of_diagnostics_has_every_entry():
+    import gymnasium as gym
+    from toys import TINY_PLAN, tiny_agent
+
+    from melro_gym import MELROController
+
+    env = MELROController(gym.make("Pendulum-v1"), tiny_agent(obs_size=3, action_size=1), **TINY_PLAN)
+    _, info = env.reset(seed=0)
+    rows = re.findall(r"^\| (`.*?) \|", (DOCS / "diagnostics.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert named == set(info["melro"])
+
+
 @pytest.mark.slow
 def test_the_first_steps_print_what_the_page_says():
     text = re.sub(r"^```.*$", "", (DOCS / "tutorial.md").read_text(encoding="utf-8"), flags=re.MULTILINE)

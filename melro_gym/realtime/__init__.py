@@ -1,8 +1,5 @@
 """Running a policy on a clock: pacing, limits on actions, logs and their replay. This is no safety controller."""
 
-from melro_gym.realtime.limits import Limits as Limits
-from melro_gym.realtime.log import ReplayResult as ReplayResult
-from melro_gym.realtime.log import replay as replay
-from melro_gym.realtime.loop import ControlLoop as ControlLoop
-from melro_gym.realtime.loop import LoopReport as LoopReport
-from melro_gym.realtime.robot import robot_controller as robot_controller
+from melro_gym.lazy import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

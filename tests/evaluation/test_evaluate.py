@@ -50,7 +50,7 @@ class Recurrent:
         self.calls = []
 
     def predict(self, observation, state=None, episode_start=None, deterministic=False):
-        self.calls.append((episode_start.tolist(), deterministic))
+        self.calls.append((np.asarray(episode_start).tolist(), deterministic))
         state = np.zeros(len(observation)) if state is None else state + 1.0
         return np.cos(state)[:, None], state
 
