@@ -8,3 +8,4 @@ from melro_gym.adaptation.changes import CHANGES as CHANGES
 from melro_gym.adaptation.changes import AbstractChange as AbstractChange
 from melro_gym.adaptation.changes import ActuatorLoss as ActuatorLoss
 from melro_gym.adaptation.changes import make_change as make_change
+from melro_gym.adaptation.gauss_newton import GaussNewton as GaussNewton

@@ -40,17 +40,17 @@ class ScaledWorldModel(AbstractWorldModel):
 
     def step(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, " S"]:
         """Mean of the next state."""
-        return self.model.step(state, _arriving(self.effect, control))
+        return self.model.step(state, arriving(self.effect, control))
 
     def reward(
         self, state: Float[Array, " S"], control: Float[Array, " C"], following: Float[Array, " S"] | None = None
     ) -> Float[Array, ""]:
         """Mean of the reward."""
-        return self.model.reward(state, _arriving(self.effect, control), following)
+        return self.model.reward(state, arriving(self.effect, control), following)
 
     def continuation(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
         """Probability that the episode goes on."""
-        return self.model.continuation(state, _arriving(self.effect, control))
+        return self.model.continuation(state, arriving(self.effect, control))
 
 
 class ScaledCritic(AbstractCritic):
@@ -69,10 +69,11 @@ class ScaledCritic(AbstractCritic):
 
     def __call__(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
         """Value of an action in a state."""
-        return self.critic(state, _arriving(self.effect, control))
+        return self.critic(state, arriving(self.effect, control))
 
 
-def _arriving(effect: Float[Array, " A"], control: Float[Array, " C"]) -> Float[Array, " C"]:
+def arriving(effect: Float[Array, " A"], control: Float[Array, " C"]) -> Float[Array, " C"]:
+    """What is left of a control where each action, or its mean and deviation alike, has lost part of its effect."""
     return jnp.tile(effect, control.size // effect.size) * control
 
 
@@ -147,3 +148,9 @@ class ActuatorEstimator(AbstractEstimator):
         precision = jnp.asarray(belief.precision)
         shift = jnp.linalg.solve(precision + self.prior * jnp.eye(len(precision)), jnp.asarray(belief.moment))
         return jnp.clip(1.0 + shift, 0.0, 1.0)
+
+
+def estimator_for(agent: Agent) -> ActuatorEstimator:
+    """The estimator, which is the same for every agent."""
+    del agent
+    return ActuatorEstimator()

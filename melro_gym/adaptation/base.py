@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 
 from melro_gym.envs.tables import check_choice
 from melro_gym.models import Agent
+from melro_gym.models.context import ContextPolicy
 
 DEFAULT_ERROR = 0.3
 """One-step error of a model whose agent does not record it, in standard deviations of the observation."""
@@ -71,12 +72,15 @@ def one_step_error(agent: Agent) -> np.ndarray:
     return np.asarray(recorded or [DEFAULT_ERROR] * agent.obs_size, np.float32)
 
 
-def find_estimator(choice: AbstractEstimator | str | None) -> AbstractEstimator | None:
+def find_estimator(choice: AbstractEstimator | str | None, agent: Agent) -> AbstractEstimator | None:
     """The estimator of a controller's argument.
 
     Args:
-        choice: an estimator; a name (`actuators`); the place of a class or function that makes one without arguments
-            (`my_package.my_module:MyEstimator`); or None.
+        choice: an estimator; a name; the place of a class or function that makes one without arguments
+            (`my_package.my_module:MyEstimator`); or None. Names are `actuators` (how much of each action arrives,
+            linearised at health), `gauss-newton` (the change that the agent's policy is told of, or how much of each
+            action arrives) and `auto`: the latter where the policy is told of changes, otherwise the former.
+        agent: whose world model it is to use.
 
     Raises:
         ValueError: neither a known name nor the place of an estimator.
@@ -85,17 +89,23 @@ def find_estimator(choice: AbstractEstimator | str | None) -> AbstractEstimator 
         return choice
     if isinstance(choice, str) and ":" in choice:
         return _imported(choice)
-    check_choice("estimator", choice, tuple(_NAMES))
-    return _imported(_NAMES[choice])
+    check_choice("estimator", choice, ("auto", *_NAMES))
+    if choice == "auto":
+        choice = "gauss-newton" if isinstance(agent.policy, ContextPolicy) else "actuators"
+    return _imported(_NAMES[choice], agent)
 
 
-_NAMES = {"actuators": "melro_gym.adaptation.actuators:ActuatorEstimator"}
+_NAMES = {
+    "actuators": "melro_gym.adaptation.actuators:estimator_for",
+    "gauss-newton": "melro_gym.adaptation.gauss_newton:estimator_for",
+}
+"""Functions of an agent."""
 
 
-def _imported(place: str) -> AbstractEstimator:
+def _imported(place: str, *given: Agent) -> AbstractEstimator:
     module, _, name = place.partition(":")
     try:
-        made = getattr(importlib.import_module(module), name)()
+        made = getattr(importlib.import_module(module), name)(*given)
     except (ImportError, AttributeError, TypeError) as error:
         raise ValueError(f"`estimator` {place!r} cannot be made: {error}.") from None
     if not isinstance(made, AbstractEstimator):

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from melro_gym.adaptation.actuators import ScaledWorldModel
+from melro_gym.adaptation.actuators import ScaledWorldModel, arriving
 from melro_gym.envs.tables import check_choice
 
 
@@ -74,7 +74,7 @@ class ActuatorLoss(AbstractChange):
         return ScaledWorldModel(world_model, 1.0 - context)
 
     def executed(self, action: Float[Array, " A"], context: Float[Array, " C"]) -> Float[Array, " A"]:
-        return (1.0 - context) * action
+        return arriving(1.0 - context, action)
 
     def nearest(self, context: Float[Array, " C"]) -> Float[Array, " C"]:
         return jnp.clip(context, 0.0, 1.0)

@@ -12,28 +12,34 @@ holds: that few entries of the context explain what all of them explain, or that
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from melro_gym.adaptation.changes import AbstractChange
+from melro_gym.adaptation.base import AbstractEstimator, Numbers, one_step_error
+from melro_gym.adaptation.changes import AbstractChange, make_change
+from melro_gym.models import AbstractCritic, Agent
+from melro_gym.models.context import ContextCritic, ContextPolicy, told
 
 
 class Belief(NamedTuple):
     """Sums over the steps so far, the past forgotten, in units of the nominal one-step errors."""
 
-    precision: Float[Array, "C C"]
+    precision: Float[Numbers, "C C"]
     """Of `J^T J`."""
-    moment: Float[Array, " C"]
+    moment: Float[Numbers, " C"]
     """Of `J^T y`, where `y` is the error of the unchanged model (linearised)."""
-    energy: Float[Array, ""]
+    energy: Float[Numbers, ""]
     """Of `|y|^2`."""
-    steps: Float[Array, ""]
-    solution: Float[Array, " C"]
+    steps: Float[Numbers, ""]
+    solution: Float[Numbers, " C"]
     """The family's context that explains most, whether or not it is believed."""
+    weight: Float[Numbers, " S"]
+    """What a unit of error counts in each entry of the state: more where the unchanged model predicts well."""
 
 
 class Explanation(NamedTuple):
@@ -54,13 +60,13 @@ def by_two(precision: Float[Array, "C C"], moment: Float[Array, " C"]) -> Explan
     size, diagonal = len(moment), jnp.diag(precision)
     alone = jnp.square(jnp.maximum(moment, 0.0)) / diagonal
     # solutions `first[i, j]` of entry i beside entry j, by Cramer's rule
-    determinant = diagonal[:, None] * diagonal[None] - jnp.square(precision) + jnp.eye(size)
+    determinant = diagonal[:, None] * diagonal[None] - jnp.square(precision) + jnp.eye(size, dtype=moment.dtype)
     first = (moment[:, None] * diagonal[None] - moment[None] * precision) / determinant
     both = jnp.logical_and(first > 0.0, first.T > 0.0) & ~jnp.eye(size, dtype=bool)
     gains = jnp.where(both, moment[:, None] * first + moment[None] * first.T, -jnp.inf)
     one, (left, right) = jnp.argmax(alone), jnp.unravel_index(jnp.argmax(gains), gains.shape)
-    single = jnp.zeros(size).at[one].set(jnp.maximum(moment[one], 0.0) / diagonal[one])
-    pair = jnp.zeros(size).at[left].set(first[left, right]).at[right].set(first[right, left])
+    single = jnp.zeros(size, moment.dtype).at[one].set(jnp.maximum(moment[one], 0.0) / diagonal[one])
+    pair = jnp.zeros(size, moment.dtype).at[left].set(first[left, right]).at[right].set(first[right, left])
     better = gains[left, right] > alone[one]
     return Explanation(jnp.where(better, pair, single), jnp.where(better, gains[left, right], alone[one]))
 
@@ -70,12 +76,35 @@ def ramp(value: Array, none: float, full: float) -> Array:
     return jnp.clip((value - none) / (full - none), 0.0, 1.0)
 
 
-class GaussNewton(eqx.Module):
-    """Estimates the context of a family of changes, starting from no change, and believes what holds up."""
+class ExecutedCritic(AbstractCritic):
+    """A critic that is told of no change: it values the action with which a healthy robot would do the same."""
+
+    critic: AbstractCritic
+    change: AbstractChange
+    context: Float[Array, " C"]
+
+    def __init__(self, critic: AbstractCritic, change: AbstractChange, context: Float[Array, " C"]):
+        self.critic, self.change, self.context = critic, change, context
+
+    @property
+    def scale(self) -> float:
+        """The critic's."""
+        return self.critic.scale
+
+    def __call__(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
+        """Value of an action in a state."""
+        return self.critic(state, self.change.executed(control, self.context))
+
+
+class GaussNewton(AbstractEstimator):
+    """Estimates the context of a family of changes, starting from no change, and believes what holds up.
+
+    World model, policy and critic all get the context; a policy that is told of no change stays as it is. What
+    `info["melro"]` shows is the family's own report, and `explained`: the share of the model's error that the family
+    could explain, believed or not.
+    """
 
     change: AbstractChange
-    error: Float[Array, " S"]
-    """One-step error of each state entry on the unchanged robot: entries that the model predicts well say more."""
     forgetting: float = 0.99
     """Weight of the past per step: 0.99 lets about 100 decisions count."""
     prior: float = 4.0
@@ -83,26 +112,52 @@ class GaussNewton(eqx.Module):
     sceptical: bool = eqx.field(static=True, default=True)
     """Whether the estimate is believed only as far as it holds up; otherwise always."""
 
-    def init(self) -> Belief:
+    def init(self, agent: Agent) -> Belief:
         """Nothing observed yet."""
-        size, zero = self.change.size, jnp.zeros(())
-        return Belief(jnp.zeros((size, size)), jnp.zeros(size), zero, zero, jnp.zeros(size))
+        size, zero = self.change.size, np.zeros((), np.float32)
+        nothing = np.zeros((size, size), np.float32), np.zeros(size, np.float32)
+        return Belief(*nothing, zero, zero, np.zeros(size, np.float32), np.float32(1.0) / one_step_error(agent))
 
-    def update(self, world_model: Any, belief: Belief, state: Array, action: Array, reached: Array) -> Belief:
-        """Belief after one more step: `action` was executed in `state` and led to `reached`, both normalised."""
+    def update(
+        self,
+        agent: Agent,
+        belief: Belief,
+        obs: Float[Numbers, " S"],
+        action: Float[Numbers, " A"],
+        next_obs: Float[Numbers, " S"],
+    ) -> Belief:
+        """One step of recursive least squares, linearised at the present estimate."""
+        state, reached, given = agent.normaliser(obs), agent.normaliser(next_obs), jnp.asarray(action)
+        weight, present = jnp.asarray(belief.weight), jnp.asarray(belief.solution)
+        if agent.model_input == "distribution":
+            given = jnp.concatenate([given, jnp.full_like(given, agent.policy.min_std)])
 
         def predict(context: Float[Array, " C"]) -> Float[Array, " S"]:
-            return self.change.changed(world_model, context).step(state, action) / self.error
+            return weight * self.change.changed(agent.world_model, context).step(state, given)
 
-        present = belief.solution
         jacobian = jax.jacfwd(predict)(present)
-        target = reached / self.error - predict(present) + jacobian @ present
-        keep = self.forgetting
-        precision = keep * belief.precision + jacobian.T @ jacobian
-        moment = keep * belief.moment + jacobian.T @ target
-        energy = keep * belief.energy + target @ target
+        target = weight * reached - predict(present) + jacobian @ present
+        kept = [self.forgetting * jnp.asarray(part) for part in belief[:4]]
+        news = jacobian.T @ jacobian, jacobian.T @ target, target @ target, jnp.ones((), jnp.float32)
+        precision, moment, energy, steps = (old + new for old, new in zip(kept, news, strict=True))
         solution = self.change.nearest(by_all(self._shrunk(precision), moment).context)
-        return Belief(precision, moment, energy, keep * belief.steps + 1.0, solution)
+        return Belief(precision, moment, energy, steps, solution, weight)
+
+    def apply(self, agent: Agent, belief: Belief) -> Agent:
+        """The agent on the robot that has changed as believed."""
+        context = self.context(belief)
+        policy, critic = agent.policy, agent.critic
+        aware = isinstance(critic, ContextCritic)
+        return agent.with_parts(
+            world_model=self.change.changed(agent.world_model, context),
+            policy=told(policy, context) if isinstance(policy, ContextPolicy) else policy,
+            critic=told(critic, context) if aware else ExecutedCritic(critic, self.change, context),
+        )
+
+    def report(self, belief: Belief) -> dict[str, Array]:
+        """The family's report, and the share of the error that it could explain."""
+        explained = by_all(self._shrunk(belief.precision), jnp.asarray(belief.moment)).gain
+        return self.change.report(self.context(belief)) | {"explained": _share(explained, belief.energy)}
 
     def context(self, belief: Belief) -> Float[Array, " C"]:
         """What is believed.
@@ -112,14 +167,25 @@ class GaussNewton(eqx.Module):
         with no more than the nominal error left.
         """
         if not self.sceptical:
-            return belief.solution
-        everything, two = (by(self._shrunk(belief.precision), belief.moment) for by in (by_all, by_two))
-        share = everything.gain / jnp.maximum(belief.energy, 1e-6)
-        left = (belief.energy - everything.gain) / jnp.maximum(belief.steps * len(self.error), 1e-6)
-        few = ramp(two.gain / jnp.maximum(everything.gain, 1e-6), 0.88, 0.95) * ramp(share, 0.06, 0.12)
-        all_of_them = ramp(share, 0.45, 0.55) * ramp(left, 1.3, 1.0)
-        context = few * self.change.nearest(two.context) + (1.0 - few) * all_of_them * belief.solution
+            return jnp.asarray(belief.solution)
+        precision, moment = self._shrunk(belief.precision), jnp.asarray(belief.moment)
+        everything, two = by_all(precision, moment), by_two(precision, moment)
+        share = _share(everything.gain, belief.energy)
+        left = _share(belief.energy - everything.gain, belief.steps * len(belief.weight))
+        few = ramp(_share(two.gain, everything.gain), 0.88, 0.95) * ramp(share, 0.06, 0.12)
+        broad = ramp(share, 0.45, 0.55) * ramp(left, 1.3, 1.0)
+        context = few * self.change.nearest(two.context) + (1.0 - few) * broad * belief.solution
         return self.change.nearest(context)
 
-    def _shrunk(self, precision: Float[Array, "C C"]) -> Float[Array, "C C"]:
-        return precision + self.prior * jnp.eye(len(precision))
+    def _shrunk(self, precision: Float[Numbers, "C C"]) -> Float[Array, "C C"]:
+        return jnp.asarray(precision) + self.prior * jnp.eye(len(precision), dtype=jnp.float32)
+
+
+def _share(part: Numbers, whole: Numbers) -> Array:
+    return jnp.asarray(part) / jnp.maximum(jnp.asarray(whole), 1e-6)
+
+
+def estimator_for(agent: Agent) -> GaussNewton:
+    """Of the changes that the agent's policy is told of; otherwise of how much of each action arrives."""
+    family = agent.policy.change if isinstance(agent.policy, ContextPolicy) else "actuators"
+    return GaussNewton(make_change(family, agent.action_size))

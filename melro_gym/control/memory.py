@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from melro_gym.adaptation import find_estimator
+from melro_gym.adaptation import AbstractEstimator
 from melro_gym.control.inputs import ActionScale
 from melro_gym.control.options import Options
 from melro_gym.models import Agent
@@ -45,10 +45,10 @@ class Memory(NamedTuple):
     """Whether it is known that this action was executed at this observation, `(B,)`."""
 
 
-def first_memory(agent: Agent, scale: ActionScale, options: Options) -> Memory:
+def first_memory(agent: Agent, scale: ActionScale, options: Options, estimator: AbstractEstimator | None) -> Memory:
     """The memory of one row without a past."""
     actions, steps, size = len(scale.rest), options.latency_steps, agent.obs_size
-    estimator, belief, facts = find_estimator(options.estimator), (), {}
+    belief, facts = (), {}
     if estimator is not None:
         belief = estimator.init(agent)
         facts = eqx.filter_jit(estimator.report)(belief)

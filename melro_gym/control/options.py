@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from melro_gym.adaptation import AbstractEstimator, find_estimator
+from melro_gym.adaptation import AbstractEstimator
 from melro_gym.models import Agent
 from melro_gym.planning import PlanConfig
 from melro_gym.settings import UnknownSettingError, check_names, read_fields, setting, settings_of, takes_any_source
@@ -40,13 +40,13 @@ class Options:
     """Whether to learn, from the model's one-step errors, in what the robot differs from the one that the agent was
     trained on, and to plan with that; begins anew at each reset. Has no effect with `latency_steps`. Not in the paper;
     false is the paper's planner."""
-    estimator: AbstractEstimator | str | None = setting("actuators", instances=(AbstractEstimator,))
-    """What learns: `actuators` (how much of each action still arrives), a `melro_gym.adaptation.AbstractEstimator`, the
-    place of a class of one (`package.module:Class`), or none."""
+    estimator: AbstractEstimator | str | None = setting("auto", instances=(AbstractEstimator,))
+    """What learns: `actuators` (how much of each action still arrives), `gauss-newton` (the change that a hardened agent
+    is told of, as far as it holds up), `auto` (the latter for hardened agents, the former for others), a
+    `melro_gym.adaptation.AbstractEstimator`, the place of a class of one (`package.module:Class`), or none."""
 
     def __post_init__(self) -> None:
         read_fields(self)
-        self.estimator = find_estimator(self.estimator)
 
 
 class SettingNotLiveError(AttributeError, ValueError):

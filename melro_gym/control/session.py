@@ -63,12 +63,12 @@ class Session:
         self.clock: Callable[[], float] = time.perf_counter
         self._single = single
         self._mean, self._std = np.asarray(agent.normaliser.mean), np.asarray(agent.normaliser.std)
-        estimator = find_estimator(options.estimator)
+        estimator = find_estimator(options.estimator, agent)
         self._learns = options.adapt and options.latency_steps == 0 and estimator is not None
         self._plan = Compiled(decide_row, agent, estimator, single=single)
         self._base = Compiled(base_row, agent, single=single)
         self.anytime = AnytimePlanner(agent, estimator, single=single)
-        self._blank = first_memory(agent, self.scale, options)
+        self._blank = first_memory(agent, self.scale, options, estimator)
 
     def start(self, streams: np.ndarray) -> Memory:
         """The memory of new episodes, whose random numbers come from these streams `(B, W)`."""
