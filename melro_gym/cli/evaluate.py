@@ -26,7 +26,8 @@ class Evaluate:
     agent: str = "walker-walk"
     """Name of a shipped agent, or a file."""
     method: tuple[str, ...] = ("base-mean", "base-sample", "melro")
-    """Among base-mean, base-sample, melro, melro-fixed (without the estimate of the actuators)."""
+    """Among base-mean, base-sample, base-adapted (told the estimate of what has changed), melro, melro-fixed (without
+    the estimate)."""
     episodes: int = 50
     """Episodes per cell."""
     seed: int = 0

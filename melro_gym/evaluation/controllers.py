@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import gymnasium as gym
 import numpy as np
@@ -15,7 +16,7 @@ from melro_gym.models import Agent
 from melro_gym.models.rows import base_policy
 from melro_gym.planning import PlanConfig
 
-METHODS = ("base-mean", "base-sample", "melro", "melro-fixed")
+METHODS = ("base-mean", "base-sample", "base-adapted", "melro", "melro-fixed")
 
 
 def base_controller(agent: Agent, *, sample: bool, seed: int) -> Controller:
@@ -53,6 +54,8 @@ def make_controller(method: str, agent: Agent, config: PlanConfig, seeds: Sequen
     """
     if method in ("melro", "melro-fixed"):
         return melro_controller(agent, config, seeds, Options(adapt=method == "melro"))
+    if method == "base-adapted":
+        return melro_controller(agent, replace(config, optimise_steps=0, deterministic=True), seeds)
     if method not in METHODS:
         raise ValueError(f"Unknown method {method!r}. Choices: {', '.join(METHODS)}.")
     return base_controller(agent, sample=method == "base-sample", seed=seeds[0])

@@ -62,8 +62,8 @@ def evaluate(
 
             The last two see the environment as `gymnasium.make` gives it; their records have the method `policy`.
         envs: an id, a pair `(id, keyword arguments)`, or a sequence of these.
-        methods: for agents, among `base-mean`, `base-sample`, `melro`, `melro-fixed` (without the estimate of the
-            actuators).
+        methods: for agents, among `base-mean`, `base-sample`, `base-adapted` (the policy's means, told the
+            estimate of what has changed), `melro`, `melro-fixed` (without the estimate).
         episodes: per cell; the same seeds for every policy and method, which depend on `seed` alone.
         seed: of the evaluation; a number of any size and source.
         config: planner settings, for agents; None takes the defaults with the agent's discount.

@@ -23,7 +23,7 @@ class Row:
     env_kwargs: dict[str, Any]
     """Keyword arguments of `gymnasium.make`."""
     method: str
-    """Who decided: `base-mean`, `base-sample`, `melro`, `melro-fixed`, or `policy`."""
+    """Who decided: `base-mean`, `base-sample`, `base-adapted`, `melro`, `melro-fixed`, or `policy`."""
     returns: list[float]
     """Undiscounted, one per episode."""
     mean: float

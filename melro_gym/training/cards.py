@@ -19,7 +19,7 @@ from melro_gym.evaluation.protocol import episode_seeds
 from melro_gym.evaluation.records import Row, make_row
 from melro_gym.evaluation.rollouts import run_episodes
 from melro_gym.models import Agent
-from melro_gym.training import TrainConfig, make_config
+from melro_gym.training import TrainConfig, harden_config, make_config
 
 EPISODES = 50
 ENDS = {"position_error": "distance to the goal at the end, in metres", "success": "fraction that ends at the goal"}
@@ -78,17 +78,30 @@ def train_command(name: str, record: dict[str, Any], preset: str) -> str:
     """
     fresh = TrainConfig(algorithm=record["training"].get("algorithm", "melro")).to_json()
     training = fresh | {key: value for key, value in record["training"].items() if key in fresh}
+    if training["imagine"] and training["start_from"]:
+        return _harden_command(name, training)
     base = make_config(preset, env=training["env"]).to_json()
     own = ("env", "env_kwargs", "seed", "num_envs", "terminates")
-    changed = {key: value for key, value in training.items() if key not in own and base.get(key) != value}
     parts = ["melro-gym", "train", "--env", training["env"], "--preset", preset, "--seed", str(training["seed"])]
     if training["env_kwargs"]:
         parts += ["--env-kwargs", json.dumps(training["env_kwargs"])]
     if training["num_envs"] > 1:
         parts += ["--num-envs", str(training["num_envs"])]
-    if changed:
-        parts += ["--set", *(f"{key}={json.dumps(value).strip(chr(34))}" for key, value in changed.items())]
+    return shlex.join([*parts, *_changed(training, base, own), "--out", f"runs/{name}"])
+
+
+def _harden_command(name: str, training: dict[str, Any]) -> str:
+    base, own = harden_config(training["start_from"]).to_json(), ("start_from", "imagine", "seed")
+    parts = ["melro-gym", "harden", "--agent", training["start_from"], "--imagine", training["imagine"]]
+    parts += ["--seed", str(training["seed"]), *_changed(training, base, own)]
     return shlex.join([*parts, "--out", f"runs/{name}"])
+
+
+def _changed(training: dict[str, Any], base: dict[str, Any], own: tuple[str, ...]) -> list[str]:
+    """The option that gives the settings that differ from `base`, but for those with an option of their own."""
+    changed = {key: value for key, value in training.items() if key not in own and base.get(key) != value}
+    pairs = [f"{key}={json.dumps(value).strip(chr(34))}" for key, value in changed.items()]
+    return ["--set", *pairs] if pairs else []
 
 
 def _card(
@@ -116,6 +129,7 @@ def _card(
         f" {result['minutes']:.0f} minutes of training. Entropy weight {training['entropy_weight']},"
         f" models see the {training['model_input']}.",
         *(_amendment(item) for item in record.get("amendments", ())),
+        *_hardening(training),
         "",
         f"Returns on `{record['env']}`{kwargs}, mean of {EPISODES} episodes with 95 % interval:",
         "",
@@ -124,12 +138,7 @@ def _card(
         "",
         f"Learning curve (mean return of the periodic evaluation{where}, executing means / samples):",
         "",
-        "| environment steps | means | samples | policy's std |",
-        "|---|---|---|---|",
-        *(
-            f"| {line['env_steps']} | {line['eval/mean']:.4g} | {line['eval/sample']:.4g} | {line['policy/std']:.2f} |"
-            for line in curve
-        ),
+        *_curve_table(curve),
         "",
         f"Versions: {versions}.",
         "Seeds do not make runs equal across machines and versions: elsewhere the command gives another agent, whose",
@@ -137,6 +146,31 @@ def _card(
         "",
     ]
     return "\n".join(parts)
+
+
+def _curve_table(curve: list[dict[str, Any]]) -> list[str]:
+    """A row per evaluation; under drawn changes, of which the policy is told, where the run measured that."""
+    columns = {"means": "eval/mean", "samples": "eval/sample"}
+    columns |= {"means, changed": "eval/changed"} if any("eval/changed" in line for line in curve) else {}
+    head = ["environment steps", *columns, "policy's std"]
+    cells = [
+        [str(line["env_steps"]), *(f"{line[key]:.4g}" for key in columns.values()), f"{line['policy/std']:.2f}"]
+        for line in curve
+    ]
+    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *cells)]
+
+
+def _hardening(training: dict[str, Any]) -> list[str]:
+    """What an agent met in training that others did not, and what its training began with."""
+    if not training.get("imagine"):
+        return []
+    lines = [
+        f"**Policy and critic met changes of the family `{training['imagine']}` in training, and are told of them.**"
+    ]
+    if training["start_from"]:
+        former = load_agent(training["start_from"]).metadata.get("result", {}).get("env_steps", "?")
+        lines.append(f"Training began with the agent `{training['start_from']}`, of {former} environment steps.")
+    return ["", *lines]
 
 
 def _amendment(amendment: dict[str, Any]) -> str:
