@@ -18,7 +18,7 @@ from melro_gym.cli.parsing import parse_settings
 from melro_gym.evaluation.protocol import episode_seeds
 from melro_gym.evaluation.rollouts import run_episodes
 from melro_gym.models import Agent, AgentConfig
-from melro_gym.training import make_config
+from melro_gym.training import harden_config, make_config
 from melro_gym.training.cards import EPISODES, ship_agent, train_command
 
 
@@ -104,9 +104,28 @@ def test_the_cards_command_gives_the_settings_back(trained):
     assert _settings_of(train_command("arrives", record, "cpu")) == record["training"]
 
 
+def test_a_hardened_agents_card_says_what_it_met_and_what_it_began_with(trained, tmp_path):
+    agent, config = load_agent(trained), harden_config("point-maze", seed=3, imagined_batch=32)
+    training = config.to_json() | {"env": "probe/Arrives-v0"}
+    save_agent(trained, agent.with_metadata({**agent.metadata, "training": training}))
+    line = {"env_steps": 40, "eval/mean": -1.25, "eval/sample": -2.5, "eval/changed": -3.5, "policy/std": 0.5}
+    trained.with_name("curve.jsonl").write_text(json.dumps(line) + "\n")
+    card = ship_agent(source=trained, target=tmp_path / "arrives.safetensors", preset="cpu").read_text()
+    command = "melro-gym harden --agent point-maze --imagine actuators --seed 3 --set "
+    assert command in card
+    assert "met changes of the family `actuators` in training" in card
+    assert "began with the agent `point-maze`, of 20000 environment steps" in card
+    assert "| environment steps | means | samples | means, changed | policy's std |" in card
+    assert "| 40 | -1.25 | -2.5 | -3.5 | 0.50 |" in card
+    given = _settings_of(train_command("x", {"training": config.to_json()}, "cpu"))
+    assert given == config.to_json()
+
+
 @pytest.mark.parametrize("name", shipped_agents())
 def test_the_command_on_a_shipped_card_gives_the_agents_settings(name):
-    (command,) = re.findall(r"^    (melro-gym train .*)$", shipped_agents()[name].with_suffix(".md").read_text(), re.M)
+    (command,) = re.findall(
+        r"^    (melro-gym (?:train|harden) .*)$", shipped_agents()[name].with_suffix(".md").read_text(), re.M
+    )
     training = load_agent(name).metadata["training"]
     training.pop("terminates", None)  # found out by the run
     given = _settings_of(command)
@@ -118,6 +137,9 @@ def _settings_of(command):
     words = shlex.split(command)
     options = {word: words[place + 1] for place, word in enumerate(words) if word.startswith("--")}
     settings = parse_settings([[word for word in words if "=" in word]])
+    if words[1] == "harden":
+        named = {"imagine": options["--imagine"], "seed": int(options["--seed"])}
+        return harden_config(options["--agent"], **named, **settings).to_json()
     kwargs = json.loads(options.get("--env-kwargs", "{}"))
     named = {"env": options["--env"], "env_kwargs": kwargs, "seed": int(options["--seed"])}
     named["num_envs"] = int(options.get("--num-envs", 1))
