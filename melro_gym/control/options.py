@@ -41,8 +41,8 @@ class Options:
     trained on, and to plan with that; begins anew at each reset. Has no effect with `latency_steps`. Not in the paper;
     false is the paper's planner."""
     estimator: AbstractEstimator | str | None = setting("auto", instances=(AbstractEstimator,))
-    """What learns: `actuators` (how much of each action still arrives), `gauss-newton` (the change that a hardened agent
-    is told of, as far as it holds up), `auto` (the latter for hardened agents, the former for others), a
+    """What learns: `actuators` (how much of each action still arrives), `gauss-newton` (the change that a hardened
+    agent is told of, as far as it holds up), `auto` (the latter for hardened agents, the former for others), a
     `melro_gym.adaptation.AbstractEstimator`, the place of a class of one (`package.module:Class`), or none."""
 
     def __post_init__(self) -> None:
