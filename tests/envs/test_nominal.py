@@ -98,6 +98,12 @@ def test_a_seed_that_dm_control_takes_gives_its_start(seed: int):
     np.testing.assert_array_equal(obs, flat(expected))
 
 
+@pytest.mark.parametrize("env_id", ["WalkerWalk-v0", "QuadrupedWalk-v0", "FrankaReach-v0"])
+def test_without_a_seed_every_environment_starts_differently(env_id: str):
+    starts = {gym.make(env_id).reset()[0].tobytes() for _ in range(4)}
+    assert len(starts) == 4
+
+
 @pytest.mark.parametrize("env_id", ["WalkerWalk-v0", "PointMaze-RandomRowBlocks-v0", "FrankaReach-v0"])
 def test_every_seed_that_gymnasium_takes_has_a_stream_of_its_own(env_id: str):
     env = gym.make(env_id)
