@@ -149,6 +149,12 @@ def test_a_map_of_ones_own_with_two_goals_shows_the_goal():
     np.testing.assert_array_equal(run_robot(make(maze_map=lists), 4), run_robot(env, 4))
 
 
+def test_where_every_free_cell_is_start_and_goal_no_episode_begins_or_ends_in_a_block():
+    env = make(maze_map=["11111", "10001", "11111"], perturbation="blocks", value=[[1, 2]])
+    ends = [env.reset(seed=seed)[0] for seed in range(12)]
+    assert {(obs[0], obs[4]) for obs in ends} == {(-1.0, 1.0), (1.0, -1.0)}
+
+
 def test_no_file_is_left_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     env = make("PointMaze-Blocks-v0")
