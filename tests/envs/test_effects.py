@@ -124,6 +124,15 @@ def test_a_battery_takes_the_force_of_all_actuators_down_to_its_share_by_the_end
     np.testing.assert_array_equal(weak.model.actuator_gainprm, full.actuator_gainprm)
 
 
+def test_a_perturbation_acts_in_every_control_step_of_a_decision():
+    env = make("WalkerWalk-WeakBattery-v0", value=0.2, action_repeat=3)
+    full = env.model.actuator_gainprm[:, 0].copy()
+    env.reset(seed=0)
+    for decision in range(1, 4):
+        env.step(np.zeros(6))
+        np.testing.assert_allclose(env.model.actuator_gainprm[:, 0], full * (1.0 - 0.8 * (3 * decision - 1) / 1000))
+
+
 @by_effect
 @by_robot
 def test_the_nominal_value_is_the_nominal_task_and_another_is_not(prefix: str, suffix: str):

@@ -108,6 +108,7 @@ def test_a_diverged_simulation_ends_the_episode_without_nan(env_id: str):
     with pytest.raises(gym.error.ResetNeeded):
         env.step(np.zeros(env.action_space.shape))
     assert "unstable" not in env.reset(seed=0)[1]
+    assert "unstable" not in env.step(np.zeros(env.action_space.shape))[4]
 
 
 def test_the_pages_list_every_id():
