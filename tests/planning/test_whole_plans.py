@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -14,7 +15,7 @@ from scipy import stats
 from toys import tiny_agent
 
 from melro_gym.models import ActionDistribution
-from melro_gym.planning import AbstractSearch, PlanConfig, Step, plan
+from melro_gym.planning import AbstractSearch, PlanConfig, Step, anytime, plan
 
 jitted = eqx.filter_jit(plan)
 KEY = jr.key(7)
@@ -39,7 +40,7 @@ CHANGED: tuple[dict[str, Any], ...] = (
     {"entropy_weight": 0.0},
     {"discount": 0.5},
     {"kl_weight": 0.0},
-    {"warm_start_noise": 0.4},
+    {"warm_start_noise": 2.0},  # beyond all bounds
     {"paper_discount": True},
 )
 
@@ -148,3 +149,16 @@ def test_numbers_of_searches_and_risks_do_not_compile_again():
             config = dataclasses.replace(config, **dict.fromkeys(config.live, number))
             values.add(float(traced(agent, OBS, KEY, config).value))
         assert len(values) == 3
+
+
+@pytest.mark.parametrize("optimiser", ["ars", "cem"])
+def test_plans_are_of_single_precision_where_jax_makes_doubles(optimiser):
+    agent, given = tiny_agent(terminates=True), ActionDistribution(np.zeros((2, 2)), np.full((2, 2), 0.3))
+    config = PlanConfig(**{**SETTINGS, "planned_steps": 2}, optimiser=optimiser, keep_scores=True)
+    with jax.enable_x64(True):
+        inputs: Any = np.ones(3), KEY, config, np.zeros(2), given, given
+        progress, _ = eqx.filter_jit(anytime.begin)(agent, *inputs)
+        results = jitted(agent, *inputs), eqx.filter_jit(anytime.improve)(agent, progress, 0, 1, config)
+    assert {str(leaf.dtype) for leaf in jax.tree.leaves(results) if jnp.issubdtype(leaf.dtype, jnp.floating)} == {
+        "float32"
+    }
