@@ -144,15 +144,20 @@ def load_agent(name_or_path: str | os.PathLike[str]) -> Agent:
 def _from_format_1(arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> tuple[dict[str, np.ndarray], Any]:
     """What format 2 would hold: format 1 knew one kind of each part, and kept an ensemble's first model apart."""
     config = AgentConfig(**metadata["config"])
-    renamed = {}
-    for path, array in arrays.items():
-        others = path.replace(".world_model.", ".others.", 1)
-        if others in arrays and others != path:
-            renamed[path.replace(".world_model.", ".world_model.stack.", 1)] = np.append(array[None], arrays[others], 0)
-        elif not path.startswith(".others."):
-            renamed[path] = array
     sizes = {"action_size": config.action_size, "model_input": config.model_input}
-    return renamed, {"format": FORMAT, **sizes, "parts": config.descriptions(), "record": metadata["record"]}
+    described = {"format": FORMAT, **sizes, "parts": config.descriptions(), "record": metadata["record"]}
+    return join_members(arrays), described
+
+
+def join_members(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Arrays by path with an ensemble's first model in the stack of all, where a former version kept it apart."""
+    pairs = {path: path.replace(".world_model.", ".others.", 1) for path in arrays if ".world_model." in path}
+    pairs = {first: others for first, others in pairs.items() if others in arrays}
+    joined = {path: array for path, array in arrays.items() if path not in {*pairs, *pairs.values()}}
+    for first, others in pairs.items():
+        stack = first.replace(".world_model.", ".world_model.stack.", 1)
+        joined[stack] = np.append(arrays[first][None], arrays[others], 0)
+    return joined
 
 
 def shipped_agents() -> dict[str, Path]:

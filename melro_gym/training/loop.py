@@ -167,9 +167,13 @@ def _random(
     collector.collect(config.collection.initial_decisions, None, rng)
     if config.networks.terminates is None:
         config = replace(config, terminates=bool(replay.rows.terminated.any()))
-    obs = replay.rows.obs
-    normaliser = Normaliser(jnp.asarray(obs.mean(0)), jnp.asarray(np.maximum(obs.std(0), _MIN_STD)))
+    normaliser = first_normaliser(replay.rows.obs)
     return config, eqx.tree_at(lambda tree: tree.normaliser, blank_agent(config, facts), normaliser)
+
+
+def first_normaliser(obs: np.ndarray) -> Normaliser:
+    """Statistics of observations `(N, S)`; what hardly varies is not blown up."""
+    return Normaliser(jnp.asarray(obs.mean(0)), jnp.asarray(np.maximum(obs.std(0), _MIN_STD)))
 
 
 def _round(run: Run) -> tuple[Run, dict[str, float]]:

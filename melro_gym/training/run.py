@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from melro_gym.adaptation import make_change
-from melro_gym.checkpoint import CheckpointError, read_arrays, write_arrays
+from melro_gym.checkpoint import CheckpointError, join_members, read_arrays, write_arrays
 from melro_gym.settings import replace, settings_of
 from melro_gym.training.agents import EnvFacts, blank_agent
 from melro_gym.training.algorithms.base import AbstractAlgorithm
@@ -187,6 +187,7 @@ def restore_run(
         amendments += ({"env_steps": done, "before": differ},)
     algorithm = make_algorithm(config)
     stored = {path.removeprefix("learner"): leaf for path, leaf in arrays.items() if path.startswith("learner")}
+    stored = join_members(stored)
     learner = with_arrays(algorithm.init(blank_agent(config, facts)), stored)
     collector = make_collector(config, envs, replay)
     collector.resume(metadata["episodes"], metadata["last_return"])

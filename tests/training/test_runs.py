@@ -101,9 +101,11 @@ def _networks(folder, which):
 
 
 def test_several_environments_resumed_after_every_round_equal_an_uninterrupted_run(whole, tmp_path):
-    average = None
+    average, minutes = None, 0.0
     for _ in range(6):
         train(SMALL, tmp_path, resume=True, callbacks=[Watch(rounds=1)])
+        earlier, minutes = minutes, read_arrays(tmp_path / "state.safetensors")[1]["minutes"]
+        assert minutes > earlier
         before, average, latest = average, _networks(tmp_path, "average"), _networks(tmp_path, "agent")
         for name, old in (before or {}).items():
             expected = old + 0.25 * (latest[name] - old)
@@ -160,6 +162,9 @@ def test_callbacks_see_progress_and_agents_that_stay_valid(tmp_path):
     (first, early), (second, late) = watch.evaluations
     assert (first["env_steps"], second["env_steps"]) == (24, 48)
     assert early.metadata["result"]["env_steps"] == 24
+    for numbers, agent in watch.evaluations:
+        better = max(("sample", "mean"), key=lambda mode: numbers[f"eval/{mode}"])
+        assert agent.metadata["action_mode"] == better
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(early))
     for same in (late, load_agent(tmp_path / "last.safetensors")):
         for leaf, other in zip(jax.tree.leaves(last), jax.tree.leaves(same), strict=True):
