@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,13 @@ import safetensors.numpy
 from melro_gym import __version__
 from melro_gym.files import write_bytes
 from melro_gym.models import Agent, AgentConfig
-from melro_gym.models.agent import build_parts
+from melro_gym.models.agent import build_parts, check_fit
+from melro_gym.models.parts import UnknownKindError
 
 FORMAT = "melro_gym agent 2"
 FORMAT_1 = "melro_gym agent 1"
+_MAX_HEADER = 1 << 23
+_MAX_DEPTH = 32
 _PACKAGES = ("gymnasium", "dm-control", "mujoco", "jax", "equinox", "numpy")
 
 
@@ -82,17 +86,50 @@ def read_arrays(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], di
     Raises:
         CheckpointError: the file is missing, truncated or something else.
     """
+    if not os.path.isfile(path):
+        raise CheckpointError(f"There is no file {path}.")
     try:
+        metadata = _read_json(_read_json(_read_header(path))["__metadata__"]["melro_gym"])
+        if not isinstance(metadata, dict):
+            raise ValueError("its description is no JSON object")
         with safetensors.safe_open(path, framework="numpy") as file:
-            metadata = json.loads((file.metadata() or {})["melro_gym"])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}
-    except FileNotFoundError:
-        raise CheckpointError(f"There is no file {path}.") from None
-    except (safetensors.SafetensorError, KeyError, ValueError, OSError) as error:
-        raise CheckpointError(f"{path} is not a complete melro_gym file ({type(error).__name__}: {error}).") from error
-    if not isinstance(metadata, dict):
-        raise CheckpointError(f"{path} has no usable description.")
-    return arrays, metadata
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata
+    except Exception as error:  # whatever the libraries make of a file that is none of theirs
+        text = f"{type(error).__name__}: {_one_line(error)}"
+        raise CheckpointError(f"{path} is not a complete melro_gym file ({text}).") from error
+
+
+def _read_header(path: str | os.PathLike[str]) -> bytes:
+    """The JSON in front of the arrays, whose length is the file's first eight bytes."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= min(_MAX_HEADER, os.fstat(file.fileno()).st_size - 8):
+            raise ValueError(f"a header of {length} bytes")
+        return file.read(length)
+
+
+def _read_json(text: str | bytes) -> Any:
+    """JSON of a bounded depth, in which no name occurs twice."""
+    value = json.loads(text, object_pairs_hook=_unique)
+    _check_depth(value, _MAX_DEPTH)
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(found := dict(pairs)) != len(pairs):
+        raise ValueError("a name occurs twice in one object")
+    return found
+
+
+def _check_depth(value: Any, left: int) -> None:
+    if left == 0:
+        raise ValueError(f"its JSON is nested more than {_MAX_DEPTH} deep")
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_depth(item, left - 1)
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")[:200]
 
 
 def save_agent(path: str | os.PathLike[str], agent: Agent) -> None:
@@ -117,28 +154,74 @@ def load_agent(name_or_path: str | os.PathLike[str]) -> Agent:
     Raises:
         CheckpointError: unknown name, or a file that is missing, damaged or not an agent.
     """
-    path = Path(name_or_path)
-    if path.suffix != ".safetensors" and not path.exists():
-        shipped = shipped_agents()
-        if str(name_or_path) not in shipped:
-            known = ", ".join(sorted(shipped)) or "none"
-            raise CheckpointError(f"No agent {str(name_or_path)!r}: not a file, and shipped agents are: {known}.")
-        path = shipped[str(name_or_path)]
+    path = _find_file(name_or_path)
     arrays, metadata = read_arrays(path)
+    try:
+        return _make_agent(arrays, metadata)
+    except (CheckpointError, UnknownKindError) as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    except Exception as error:  # whatever a part makes of arguments that it was not written for
+        text = f"{type(error).__name__}: {_one_line(error)}"
+        raise CheckpointError(f"{path}: its description of the agent is unusable ({text}).") from error
+
+
+def _find_file(name_or_path: str | os.PathLike[str]) -> Path:
+    path = Path(name_or_path)
+    if path.suffix == ".safetensors" or os.path.exists(path):
+        return path
+    shipped = shipped_agents()
+    if str(path) not in shipped:
+        known = ", ".join(sorted(shipped)) or "none"
+        raise CheckpointError(f"No agent {str(path)!r}: not a file, and shipped agents are: {known}.")
+    return shipped[str(path)]
+
+
+def _make_agent(arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> Agent:
+    """The agent of a file's contents; nothing is made that the file does not hold."""
     if metadata.get("format") == FORMAT_1:
         arrays, metadata = _from_format_1(arrays, metadata)
     if metadata.get("format") != FORMAT:
-        raise CheckpointError(f"{path} has format {metadata.get('format')!r}; this version reads {FORMAT!r}.")
-    try:
-        sizes = metadata["action_size"], metadata["model_input"]
-        parts = eqx.filter_eval_shape(build_parts, metadata["parts"], *sizes, jr.key(0))
-        blank = Agent(parts, record=metadata["record"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}: its description of the networks is unusable ({error}).") from error
+        raise CheckpointError(f"It has format {metadata.get('format')!r}; this version reads {FORMAT!r}.")
+    sizes = metadata["action_size"], metadata["model_input"]
+    parts = eqx.filter_eval_shape(build_parts, metadata["parts"], *sizes, jr.key(0))
+    blank = Agent(parts, record=_checked_record(metadata["record"], parts.normaliser.mean.shape[0]))
+    check_fit(blank)
     agent = restore_arrays(blank, arrays)
     if not all(np.all(np.isfinite(array)) for array in arrays.values()):
-        raise CheckpointError(f"{path} holds weights that are not finite.")
+        raise CheckpointError("It holds weights that are not finite.")
+    if not np.all(np.asarray(agent.normaliser.std) > 0.0):
+        raise CheckpointError("Its normaliser has standard deviations that are not above 0.")
     return agent
+
+
+def _checked_record(record: Any, obs_size: int) -> dict[str, Any]:
+    """A record whose entries are such as this package reads; it may hold anything else."""
+    if not isinstance(record, dict):
+        raise CheckpointError("Its record is no JSON object.")
+    for name, fits in _RECORD.items():
+        if record.get(name) is not None and not fits(record[name]):
+            raise CheckpointError(f"Its record has an unusable `{name}`.")
+    if len(record.get("one_step_error") or [0.0] * obs_size) != obs_size:
+        raise CheckpointError(f"Its record's `one_step_error` should have {obs_size} entries.")
+    return record
+
+
+def _is_number(value: Any, low: float = 0.0, high: float = 1e30) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
+_RECORD: dict[str, Callable[[Any], bool]] = {
+    "env": lambda value: isinstance(value, str),
+    "env_kwargs": lambda value: isinstance(value, dict),
+    "training": lambda value: isinstance(value, dict),
+    "observation_keys": lambda value: isinstance(value, list) and all(isinstance(key, str) for key in value),
+    "action_repeat": lambda value: isinstance(value, int) and _is_number(value, low=1.0),
+    "control_period": _is_number,
+    "discount": lambda value: _is_number(value, high=1.0),
+    "action_mode": lambda value: value in ("mean", "sample"),
+    "one_step_error": lambda value: isinstance(value, list) and all(map(_is_number, value)),
+}
+"""What entries of a record must be, where they are there."""
 
 
 def _from_format_1(arrays: dict[str, np.ndarray], metadata: dict[str, Any]) -> tuple[dict[str, np.ndarray], Any]:

@@ -79,7 +79,7 @@ def arriving(effect: Float[Array, " A"], control: Float[Array, " C"]) -> Float[A
 
 def with_effectiveness(agent: Agent, effectiveness: Float[Array | np.ndarray, " A"]) -> Agent:
     """The agent as it would be if its actuators had this effectiveness; the policy is unchanged."""
-    scale = jnp.asarray(effectiveness)
+    scale = jnp.asarray(effectiveness, jnp.float32)
     return agent.with_parts(
         world_model=ScaledWorldModel(agent.world_model, scale), critic=ScaledCritic(agent.critic, scale)
     )
@@ -117,7 +117,7 @@ class ActuatorEstimator(AbstractEstimator):
         next_obs: Float[Numbers, " S"],
     ) -> Evidence:
         """Least squares with forgetting, linearised at health."""
-        state, reached, given = agent.normaliser(obs), agent.normaliser(next_obs), jnp.asarray(action)
+        state, reached, given = agent.normaliser(obs), agent.normaliser(next_obs), jnp.asarray(action, jnp.float32)
         weight = jnp.asarray(belief.weight)
 
         def predict(effectiveness: Float[Array, " A"]) -> Float[Array, " S"]:
@@ -146,7 +146,9 @@ class ActuatorEstimator(AbstractEstimator):
     def effectiveness(self, belief: Evidence) -> Float[Array, " A"]:
         """Effectiveness of each actuator in [0, 1]: least squares with a prior on health."""
         precision = jnp.asarray(belief.precision)
-        shift = jnp.linalg.solve(precision + self.prior * jnp.eye(len(precision)), jnp.asarray(belief.moment))
+        shift = jnp.linalg.solve(
+            precision + self.prior * jnp.eye(len(precision), dtype=precision.dtype), jnp.asarray(belief.moment)
+        )
         return jnp.clip(1.0 + shift, 0.0, 1.0)
 
 

@@ -64,11 +64,14 @@ class ActuatorLoss(AbstractChange):
 
     def draw(self, key: PRNGKeyArray) -> Float[Array, " C"]:
         order_key, count_key, dead_key, loss_key = jr.split(key, 4)
-        healthy, second = jr.uniform(count_key, (2,)) < jnp.array([self.healthy_share, self.second_share])
+        healthy, second = jr.uniform(count_key, (2,), jnp.float32) < jnp.array(
+            [self.healthy_share, self.second_share], jnp.float32
+        )
         count = jnp.where(healthy, 0, jnp.where(second, 2, 1))
         hit = jr.permutation(order_key, self.size) < count
-        dead = jr.uniform(dead_key, (self.size,)) < self.dead_share
-        return jnp.where(hit, jnp.where(dead, 1.0, jr.uniform(loss_key, (self.size,))), 0.0)
+        dead = jr.uniform(dead_key, (self.size,), jnp.float32) < self.dead_share
+        loss = jr.uniform(loss_key, (self.size,), jnp.float32)
+        return jnp.where(hit, jnp.where(dead, 1.0, loss), 0.0)
 
     def changed(self, world_model: Any, context: Float[Array, " C"]) -> Any:
         return ScaledWorldModel(world_model, 1.0 - context)

@@ -127,7 +127,7 @@ class GaussNewton(AbstractEstimator):
         next_obs: Float[Numbers, " S"],
     ) -> Belief:
         """One step of recursive least squares, linearised at the present estimate."""
-        state, reached, given = agent.normaliser(obs), agent.normaliser(next_obs), jnp.asarray(action)
+        state, reached, given = agent.normaliser(obs), agent.normaliser(next_obs), jnp.asarray(action, jnp.float32)
         weight, present = jnp.asarray(belief.weight), jnp.asarray(belief.solution)
         if agent.model_input == "distribution":
             given = jnp.concatenate([given, jnp.full_like(given, agent.policy.min_std)])

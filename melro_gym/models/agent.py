@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from melro_gym.models.arguments import check_size, check_word
 from melro_gym.models.base import AbstractCritic, AbstractPolicy, AbstractWorldModel
 from melro_gym.models.distribution import ActionDistribution
 from melro_gym.models.ensemble import several
 from melro_gym.models.metadata import Metadata
 from melro_gym.models.normaliser import Normaliser
 from melro_gym.models.parts import Description, build_part, describe
-from melro_gym.models.world_model import control_size, encode_control
+from melro_gym.models.world_model import MODEL_INPUTS, control_size, encode_control
 
 
 @dataclass(frozen=True)
@@ -225,8 +228,41 @@ def build_parts(descriptions: Mapping[str, Any], action_size: int, model_input: 
         ValueError: a description is unusable.
     """
     model_key, policy_key, critic_key = jr.split(key, 3)
-    keys = {"normaliser": key, "world_model": model_key, "policy": policy_key, "critic": critic_key}
-    if set(descriptions) != set(keys):
-        raise ValueError(f"An agent has the parts {', '.join(keys)}; got {', '.join(descriptions)}.")
-    parts = {name: build_part(descriptions[name], keys[name]) for name in keys}
-    return Parts(**parts, action_size=action_size, model_input=model_input)
+    check_word("model_input", model_input, MODEL_INPUTS)
+    check_size("action_size", action_size)
+    if set(descriptions) != {"normaliser", "world_model", "policy", "critic"}:
+        raise ValueError(f"An agent has normaliser, world_model, policy and critic; got {', '.join(descriptions)}.")
+    return Parts(
+        build_part(descriptions["normaliser"], key, Normaliser),
+        build_part(descriptions["world_model"], model_key, AbstractWorldModel),
+        build_part(descriptions["policy"], policy_key, AbstractPolicy),
+        build_part(descriptions["critic"], critic_key, AbstractCritic),
+        action_size,
+        model_input,
+    )
+
+
+def check_fit(agent: Agent) -> None:
+    """Whether an agent's parts take what the others give; computes nothing.
+
+    Raises:
+        ValueError: a part gives something of another shape.
+    """
+
+    def use(agent: Agent, state: Array, noise: Array) -> None:
+        model, distribution = agent.world_model, agent.policy(state)
+        _expect("policy's mean", distribution.mean, noise.shape)
+        _expect("policy's std", distribution.std, noise.shape)
+        control = agent.encode(distribution, noise)
+        _expect("world model's step", model.step(state, control), state.shape)
+        _expect("world model's reward", model.reward(state, control), ())
+        _expect("world model's continuation", model.continuation(state, control), ())
+        _expect("critic's value", agent.critic(state, control), ())
+
+    state, noise = (jax.ShapeDtypeStruct((size,), jnp.float32) for size in (agent.obs_size, agent.action_size))
+    eqx.filter_eval_shape(use, agent, state, noise)
+
+
+def _expect(name: str, given: Array, shape: tuple[int, ...]) -> None:
+    if given.shape != shape:
+        raise ValueError(f"the {name} should have shape {shape}, but has {given.shape}")

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from melro_gym.models.arguments import check_size, check_word
 from melro_gym.models.base import AbstractCritic, AbstractPolicy
 from melro_gym.models.critic import Critic
 from melro_gym.models.distribution import ActionDistribution
@@ -38,7 +39,8 @@ class ContextPolicy(AbstractPolicy):
     @classmethod
     def build(cls, policy: Description, context_size: int, change: str, *, key: PRNGKeyArray) -> ContextPolicy:
         """An untrained policy that is told of no change."""
-        return cls(build_part(policy, key), jnp.zeros(context_size, jnp.float32), change)
+        context = jnp.zeros(check_size("context_size", context_size), jnp.float32)
+        return cls(build_part(policy, key, GaussianPolicy), context, check_word("change", change))
 
     def arguments(self) -> dict[str, Any]:
         """What it is built from, as JSON values."""
@@ -74,7 +76,8 @@ class ContextCritic(AbstractCritic):
     @classmethod
     def build(cls, critic: Description, context_size: int, change: str, *, key: PRNGKeyArray) -> ContextCritic:
         """An untrained critic that is told of no change."""
-        return cls(build_part(critic, key), jnp.zeros(context_size, jnp.float32), change)
+        context = jnp.zeros(check_size("context_size", context_size), jnp.float32)
+        return cls(build_part(critic, key, Critic), context, check_word("change", change))
 
     def arguments(self) -> dict[str, Any]:
         """What it is built from, as JSON values."""

@@ -8,6 +8,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from melro_gym.models.arguments import check_number, check_size
 from melro_gym.models.base import AbstractCritic
 from melro_gym.models.networks import MLP
 
@@ -33,8 +34,10 @@ class Critic(AbstractCritic):
         scale: float = 1.0,
         key: PRNGKeyArray,
     ):
+        check_size("control_size", control_size)
+        self.obs_size = check_size("obs_size", obs_size)
+        self.scale = check_number("scale", scale)
         self.net = MLP(obs_size + control_size, 1, width, depth, activation=activation, layer_norm=True, key=key)
-        self.scale, self.obs_size = scale, obs_size
 
     def arguments(self) -> dict[str, Any]:
         """What it is built from, as JSON values."""

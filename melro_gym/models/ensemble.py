@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from melro_gym.models.base import AbstractWorldModel
+from melro_gym.models.arguments import check_size
+from melro_gym.models.base import AbstractSingleModel, AbstractWorldModel
 from melro_gym.models.parts import Description, build_part, describe
 
 
@@ -27,11 +28,10 @@ class EnsembleWorldModel(AbstractWorldModel):
     @classmethod
     def build(cls, member: Description, count: int, *, key: PRNGKeyArray) -> EnsembleWorldModel:
         """`count` untrained world models; the first does not depend on how many there are."""
-        if count < 1:
-            raise ValueError(f"An ensemble has at least one member; got {count}.")
+        check_size("count", count)
         further = jr.split(jr.fold_in(key, 1), count - 1)
         keys = jnp.concatenate([key[None], further])
-        return cls(eqx.filter_vmap(lambda key: build_part(member, key))(keys))
+        return cls(eqx.filter_vmap(lambda key: build_part(member, key, AbstractSingleModel))(keys))
 
     def arguments(self) -> dict[str, Any]:
         """What it is built from, as JSON values."""

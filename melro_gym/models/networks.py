@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from melro_gym.models.arguments import check_size, check_word
+
 
 @jax.custom_jvp
 def softsign(x: Array) -> Array:
@@ -32,6 +34,10 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "silu": jax.nn.silu,
     "tanh": jnp.tanh,
 }
+
+
+MAX_DEPTH = 64
+"""Hidden layers: a file that claims more is refused before they are made."""
 
 
 class MLP(eqx.Module):
@@ -56,10 +62,10 @@ class MLP(eqx.Module):
         layer_norm: bool = False,
         key: PRNGKeyArray,
     ):
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"Unknown activation {activation!r}. Choices: {', '.join(ACTIVATIONS)}.")
-        if width < 1 or depth < 1:
-            raise ValueError(f"`width` and `depth` must be at least 1; got {width} and {depth}.")
+        check_word("activation", activation, ACTIVATIONS)
+        check_size("depth", depth, high=MAX_DEPTH)
+        for name, size in (("in_size", in_size), ("out_size", out_size), ("width", width)):
+            check_size(name, size)
         *hidden_keys, output_key = jr.split(key, depth + 1)
         sizes = [in_size, *[width] * depth]
         self.hidden = [

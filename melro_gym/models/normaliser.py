@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from melro_gym.models.arguments import check_size
+
 
 class Normaliser(eqx.Module):
     """Observation statistics, frozen after the initial data."""
@@ -20,6 +22,7 @@ class Normaliser(eqx.Module):
     def identity(cls, size: int, *, key: PRNGKeyArray | None = None) -> Normaliser:
         """Leaves observations of this size as they are."""
         del key
+        check_size("size", size)
         return cls(jnp.zeros(size, jnp.float32), jnp.ones(size, jnp.float32))
 
     def arguments(self) -> dict[str, Any]:
@@ -28,4 +31,6 @@ class Normaliser(eqx.Module):
 
     def __call__(self, obs: Float[Array | np.ndarray, "*batch S"]) -> Float[Array, "*batch S"]:
         """Normalised observation: the state of the models."""
-        return jnp.vectorize(lambda row: (row - self.mean) / self.std, signature="(s)->(s)")(obs)
+        return jnp.vectorize(lambda row: (row - self.mean) / self.std, signature="(s)->(s)")(
+            jnp.asarray(obs, self.mean.dtype)
+        )

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import equinox as eqx
 from jaxtyping import PRNGKeyArray
 
+from melro_gym.models.arguments import check_word
+
 Description = dict[str, Any]
 """JSON: `kind`, the name that the part's class is registered by, and `arguments`, from which it is built."""
 
@@ -70,24 +72,28 @@ def describe(part: Any) -> Description:
     )
 
 
-def build_part(description: Mapping[str, Any], key: PRNGKeyArray) -> Any:
+def build_part(description: Mapping[str, Any], key: PRNGKeyArray, interface: type[Any] = eqx.Module) -> Any:
     """An untrained part.
 
     Args:
         description: as `describe` gives it.
         key: consumed.
+        interface: what it must be, such as `AbstractPolicy`.
 
     Raises:
         UnknownKindError: no part is registered by that name.
         ValueError: the description is unusable.
     """
-    if set(description) != {"kind", "arguments"} or not isinstance(description["arguments"], dict):
-        raise ValueError(f"A part is described by `kind` and `arguments`; got {', '.join(description) or 'nothing'}.")
-    kind = description["kind"]
+    if not isinstance(description, Mapping) or set(description) != {"kind", "arguments"}:
+        raise ValueError("A part is described by `kind` and `arguments`.")
+    kind = check_word("kind", description["kind"])
     if kind not in _KINDS:
-        near = difflib.get_close_matches(str(kind), _KINDS, n=1)
+        near = difflib.get_close_matches(kind, _KINDS, n=1, cutoff=0.8)
         guess = f" (did you mean {near[0]!r}?)" if near else ""
         raise UnknownKindError(
             f"No part of an agent is registered as {kind!r}{guess}: import the package that registers it first."
         )
-    return _KINDS[kind].build(**description["arguments"], key=key)
+    part = _KINDS[kind].build(**description["arguments"], key=key)
+    if not isinstance(part, interface):
+        raise ValueError(f"A {kind} is no `{interface.__name__}`.")
+    return part

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from melro_gym.models.arguments import check_number, check_size
 from melro_gym.models.base import AbstractPolicy
 from melro_gym.models.distribution import ActionDistribution
 from melro_gym.models.networks import MLP
@@ -36,11 +37,10 @@ class GaussianPolicy(AbstractPolicy):
         max_std: float = 1.0,
         key: PRNGKeyArray,
     ):
-        if not 0.0 < min_std < max_std:
-            raise ValueError(f"Need 0 < `min_std` < `max_std`; got {min_std} and {max_std}.")
+        check_size("action_size", action_size)
+        self.min_std = check_number("min_std", min_std)
+        self.max_std = check_number("max_std", max_std, above=self.min_std)
         self.net = MLP(obs_size, 2 * action_size, width, depth, activation=activation, layer_norm=True, key=key)
-        self.min_std = min_std
-        self.max_std = max_std
 
     def arguments(self) -> dict[str, Any]:
         """What it is built from, as JSON values."""

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from melro_gym.models.arguments import check_flag, check_number, check_size, check_word
 from melro_gym.models.base import AbstractSingleModel
 from melro_gym.models.distribution import ActionDistribution
 from melro_gym.models.networks import MLP, softsign
@@ -20,8 +21,7 @@ REWARD_INPUTS = ("state", "next_state", "next_state_action")
 
 def control_size(action_size: int, model_input: str) -> int:
     """Length of the vector through which models see an action: `A`, or `2A` for `(mu, sigma)`."""
-    if model_input not in MODEL_INPUTS:
-        raise ValueError(f"Unknown `model_input` {model_input!r}. Choices: {', '.join(MODEL_INPUTS)}.")
+    check_word("model_input", model_input, MODEL_INPUTS)
     return action_size if model_input == "action" else 2 * action_size
 
 
@@ -57,17 +57,19 @@ class WorldModel(AbstractSingleModel):
         reward_scale: float = 1.0,
         key: PRNGKeyArray,
     ):
-        if reward_input not in REWARD_INPUTS:
-            raise ValueError(f"Unknown `reward_input` {reward_input!r}. Choices: {', '.join(REWARD_INPUTS)}.")
+        check_size("control_size", control_size)
+        check_size("obs_size", obs_size)
+        self.gate = check_flag("gate", gate)
+        self.reward_input = check_word("reward_input", reward_input, REWARD_INPUTS)
+        self.reward_scale = check_number("reward_scale", reward_scale)
         transition_key, reward_key = jr.split(key)
         inputs = obs_size + control_size
         outputs = 2 * obs_size if gate else obs_size
         self.transition = MLP(inputs, outputs, width, depth, activation=activation, key=transition_key)
         reward_inputs = obs_size if reward_input == "next_state" else inputs
         self.reward_head = MLP(reward_inputs, 1, reward_width, depth, activation=activation, key=reward_key)
-        self.continuation_head, self.gate = None, gate
-        self.reward_input, self.reward_scale = reward_input, reward_scale
-        if terminates:
+        self.continuation_head = None
+        if check_flag("terminates", terminates):
             head_key = jr.fold_in(reward_key, 1)
             self.continuation_head = MLP(inputs, 1, reward_width, depth, activation=activation, key=head_key)
 
@@ -119,7 +121,7 @@ class WorldModel(AbstractSingleModel):
     def continuation(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
         """Probability that the episode goes on after this step; 1 without a continuation head."""
         if self.continuation_head is None:
-            return jnp.ones(())
+            return jnp.ones((), state.dtype)
         return jax.nn.sigmoid(self.continuation_logit(state, control))
 
 

@@ -66,7 +66,9 @@ def add_ensemble(
     rng = np.random.default_rng(sequence(seed, 6))
     for done in range(0, updates, settings.model_updates):
         windows = sample_windows(settings, learner.agent, replay, rng)
-        learner, metrics = model_round((task, windows, jr.fold_in(random_key(seed), 2 + done), jnp.ones(())), learner)
+        learner, metrics = model_round(
+            (task, windows, jr.fold_in(random_key(seed), 2 + done), jnp.ones((), jnp.float32)), learner
+        )
         numbers = {"updates": float(done + settings.model_updates)}
         numbers |= {name: float(value) for name, value in metrics.items()}
         if not all(np.isfinite(list(numbers.values()))):

@@ -88,5 +88,5 @@ def test_a_file_with_too_few_members_is_refused(tmp_path):
 def test_an_ensemble_of_none_is_refused():
     with pytest.raises(ValueError, match="`ensemble_size` must be at least 1; got 0"):
         AgentConfig(3, 2, ensemble_size=0)
-    with pytest.raises(ValueError, match="at least one member; got 0"):
+    with pytest.raises(ValueError, match="`count` must be .* from 1 to .*; got 0"):
         EnsembleWorldModel.build({}, 0, key=jr.key(0))

@@ -81,7 +81,7 @@ def behaviour_loss(
     imagined = imagine(world_model, policy, state, noise, model_input)
     rewards = jax.vmap(world_model.reward)(imagined.states[:-1], imagined.controls[:-1], imagined.states[1:])
     goes_on = jax.vmap(world_model.continuation)(imagined.states[:-1], imagined.controls[:-1])
-    alive = jax.lax.stop_gradient(jnp.cumprod(jnp.concatenate([jnp.ones(1), goes_on[:-1]])))
+    alive = jax.lax.stop_gradient(jnp.cumprod(jnp.concatenate([jnp.ones(1, jnp.float32), goes_on[:-1]])))
     frozen = jax.lax.stop_gradient(eqx.filter(target_critic, eqx.is_inexact_array))
     frozen = eqx.combine(frozen, target_critic)
     values = jax.vmap(frozen)(imagined.states, imagined.controls)
@@ -133,7 +133,10 @@ def conservative_gradient(
     double_mean = [jax.tree.map(functools.partial(_scaled, 2.0 / _count(part)), part) for part in gradient]
     penalty = curvature(jax.tree.unflatten(jax.tree.structure(parameters), jax.tree.leaves(double_mean)))
     total = jax.tree.map(lambda g, h: g + weight * h, gradient, penalty)
-    metrics = {**metrics, "conservativity": sum((mean_squared_gradient(part) for part in gradient), jnp.array(0.0))}
+    metrics = {
+        **metrics,
+        "conservativity": sum((mean_squared_gradient(part) for part in gradient), jnp.array(0.0, jnp.float32)),
+    }
     return total, metrics
 
 

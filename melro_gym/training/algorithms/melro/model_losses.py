@@ -92,9 +92,14 @@ def negative_elbo(
     ends = jax.vmap(continuation_loss, in_axes=(None, 0, 0, 0))(world_model, states, window.controls, window.terminated)
     reconstruction = jnp.sum(jnp.sum(jnp.square(observations - posterior.states), 0) / (2.0 * variances.emission))
     likelihood = jnp.sum(jnp.square(reward_errors)) / (2.0 * variances.reward) + jnp.sum(ends)
-    first = gaussian_divergence(posterior.mean[0], posterior.std[0], jnp.zeros(()), jnp.ones(()))
+    first = gaussian_divergence(
+        posterior.mean[0], posterior.std[0], jnp.zeros((), jnp.float32), jnp.ones((), jnp.float32)
+    )
     rest = gaussian_divergence(
-        posterior.mean[1:], posterior.std[1:], posterior.prior[1:], jnp.sqrt(jnp.asarray(variances.transition))
+        posterior.mean[1:],
+        posterior.std[1:],
+        posterior.prior[1:],
+        jnp.sqrt(jnp.asarray(variances.transition, jnp.float32)),
     )
     metrics = _errors(jnp.square(posterior.prior[1:] - observations[1:]), reward_errors, ends)
     metrics["model/divergence"] = rest / len(window.rewards)
@@ -113,7 +118,7 @@ def continuation_loss(
 ) -> Float[Array, ""]:
     """Cross-entropy of whether the episode goes on, in nats; 0 where the model has no continuation head."""
     if world_model.continuation_head is None:
-        return jnp.zeros(())
+        return jnp.zeros((), state.dtype)
     return optax.sigmoid_binary_cross_entropy(world_model.continuation_logit(state, control), 1.0 - terminated)
 
 

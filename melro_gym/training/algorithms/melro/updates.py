@@ -78,7 +78,9 @@ def model_round(
         if inference is None:
             return regression_loss(world_model, window, variances)
         steps, size = window.states.shape
-        return negative_elbo(world_model, inference, window, jr.normal(noise_key, (steps + 1, size)), variances)
+        return negative_elbo(
+            world_model, inference, window, jr.normal(noise_key, (steps + 1, size), jnp.float32), variances
+        )
 
     def loss(model: Model, batch: Window, noise_key: PRNGKeyArray, variances: Variances) -> tuple[Array, Metrics]:
         keys = jr.split(noise_key, len(batch.rewards))
@@ -178,7 +180,7 @@ def behaviour_round(
     def update(carry: Any, inputs: tuple[Array, PRNGKeyArray]) -> tuple[Any, Metrics]:
         behaviour, target, policy_state, critic_state = carry
         states, noise_key = inputs
-        noise, change_key = jr.normal(noise_key, noise_shape), jr.fold_in(noise_key, 1)
+        noise, change_key = jr.normal(noise_key, noise_shape, jnp.float32), jr.fold_in(noise_key, 1)
         gradient, metrics = gradient_of(behaviour, target, states, noise, change_key)
         policy = behaviour.policy
         if not (critic_only or config.freeze_policy):
