@@ -45,6 +45,7 @@ class PlannerAttributes(LiveSettings):
         self._batched: Session | None = None
         self._memory = self._session.start(streams)
         self._summary = EpisodeSummary(len(streams))
+        self._no_episode = self._summary.means()
         self._report: dict[str, Any] = {}
         self._sampling: tuple[PlanConfig, PlanConfig] | None = None
 
@@ -205,8 +206,7 @@ class SingleController(PlannerAttributes):
     def _taken_in(self, report: dict[str, Any], *, ended: bool) -> dict[str, Any]:
         """The report of a step, which counts in the episode's averages, with those of the episode that it ends."""
         self._summary.add(report, _ALL)
-        ending = self._summary if ended else EpisodeSummary(1)
-        return first_row({**report, "episode": ending.means()})
+        return first_row({**report, "episode": self._summary.means() if ended else self._no_episode})
 
 
 def find_agent(agent: Agent | str | os.PathLike[str]) -> Agent:

@@ -15,7 +15,6 @@ from melro_gym.control.inputs import Reading
 from melro_gym.control.jitted import first_rows, key_rows
 from melro_gym.control.options import controller_settings, plain_settings
 from melro_gym.control.reports import first_row
-from melro_gym.control.summary import EpisodeSummary
 from melro_gym.models import Agent
 from melro_gym.seeds import read_optional_seed, read_seed
 from melro_gym.wrappers.checks import check_fits
@@ -31,11 +30,11 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
     Each step's `info["melro"]` holds: `mean`, `std` (executed distribution, `(A,)`, normalised actions), `base_mean`,
     `base_std` (base policy's), `entropy` (nats) and `entropy_weight`, `value`, `base_value` (predicted returns, Eq. 15,
     of the chosen plan and the base policy's), `clipped_fraction` (of the executed action's entries), `plan_ms`,
-    `guarded`, `effectiveness` (of each actuator, see `adapt`), `deterministic`, `deadline_hit`, `steps_done`
-    (optimisation steps), `failure` (empty, `observation`, `proposal` or `plan`), `model_error` (of the observation that
-    followed: root mean square, in standard deviations of the training data) and `episode`: averages and counts of the
-    episode that ended with this step; its `steps` is 0 and its averages are NaN where none did. `reset`'s info has the
-    same entries, NaN where there is nothing to tell yet. `last_report` is a copy of the last step's.
+    `guarded`, `deterministic`, `deadline_hit`, `steps_done` (optimisation steps), `failure` (empty, `observation`,
+    `proposal` or `plan`), what the `estimator` reports, `model_error` (of the observation that followed: root mean
+    square, in standard deviations of the training data) and `episode`: averages and counts of the episode that ended
+    with this step; its `steps` is 0 and its averages are NaN where none did. `reset`'s info has the same entries, NaN
+    where there is nothing to tell yet. `last_report` is a copy of the last step's.
 
     The planner's numbers (`controller.entropy_weight = 0.1`), `deadline` and `on_failure` may be set at any time.
 
@@ -102,7 +101,7 @@ class MELROController(gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstruct
         """Start an episode at this observation; the info to return with it."""
         self.forget()
         self._reading = self._session.read([obs], 1)
-        report = {**self._session.blank_report(self._memory, self.config), "episode": EpisodeSummary(1).means()}
+        report = {**self._session.blank_report(self._memory, self.config), "episode": self._no_episode}
         return {**info, "melro": first_row(report)}
 
     def step(self, action: Any = None) -> tuple[Any, float, bool, bool, dict[str, Any]]:

@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode
 from melro_gym.control.attributes import PlannerAttributes, find_agent
 from melro_gym.control.inputs import Reading
 from melro_gym.control.jitted import first_rows, key_rows
-from melro_gym.control.summary import EpisodeSummary
+from melro_gym.control.reports import copied
 from melro_gym.models import Agent
 from melro_gym.seeds import read_optional_seed, read_seed
 from melro_gym.wrappers.checks import check_rows_fit, check_spaces
@@ -85,7 +85,7 @@ class VectorMELROController(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], P
         self._reading = self._session.read(obs, self.num_envs)
         none = np.zeros(self.num_envs, bool)
         report = {**self._session.blank_report(self._memory, self.config), **self._episodes(none)}
-        return obs, {**info, "melro": report, "_melro": none}
+        return obs, {**info, "melro": copied(report), "_melro": none}
 
     def step(self, actions: Any = None) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Plan for all environments at once, execute each first action, and report in `info["melro"]`."""
@@ -126,8 +126,7 @@ class VectorMELROController(gym.vector.VectorWrapper[Any, Any, Any, Any, Any], P
 
     def _episodes(self, ended: np.ndarray) -> dict[str, Any]:
         """What a report says of the episodes that end with its step."""
-        ending = self._summary if ended.any() else EpisodeSummary(self.num_envs)
-        return {"episode": ending.means(), "_episode": ended.copy()}
+        return {"episode": self._summary.means() if ended.any() else self._no_episode, "_episode": ended.copy()}
 
     def _without(self, rows: np.ndarray, report: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The report with the masked rows as they are before a decision."""
