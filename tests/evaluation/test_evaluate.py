@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import probes
 import pytest
-from toys import tiny_agent
+from toys import TINY_PLAN, linear_agent, tiny_agent
 
 import melro_gym
 from melro_gym.evaluation import episode_seeds
@@ -82,12 +82,33 @@ def test_agents_may_be_objects_or_files_and_are_played_by_each_method(tmp_path):
     assert rows[1].returns != pytest.approx(expected, abs=1e-2)
 
 
-def test_a_controller_is_a_policy():
-    agent = tiny_agent(obs_size=1, action_size=1)
-    controller = melro_gym.MELROController(gym.make("probe/Chase-v0"), agent, optimise_steps=0, adapt=False)
-    [row] = melro_gym.evaluate(controller, "probe/Chase-v0", episodes=2)
-    [base] = melro_gym.evaluate(agent, "probe/Chase-v0", ["base-mean"], episodes=2)
-    assert row.returns == pytest.approx(base.returns, abs=1e-4)
+class Weak(probes.Chase):
+    """The actuator does a fifth of what it is told."""
+
+    def step(self, action):
+        return super().step(0.2 * np.asarray(action))
+
+
+def test_a_controller_is_a_policy_that_goes_on_learning_through_the_episodes():
+    gym.register("evaluate/Weak-v0", entry_point=lambda **kwargs: Weak(**kwargs))
+    agent = linear_agent(1).with_metadata({"one_step_error": [0.02]})
+    settings: dict = {**TINY_PLAN, "optimiser": "gradient", "warm_start_noise": 0.0, "kl_weight": 0.0, "step_size": 0.3}
+    make = lambda **more: melro_gym.MELROController(gym.make("evaluate/Weak-v0"), agent, **settings, **more)
+    controller = make()
+    [row], [fixed] = (
+        melro_gym.evaluate(item, "evaluate/Weak-v0", episodes=2, seed=1) for item in (controller, make(adapt=False))
+    )
+    returns = []
+    for seed in episode_seeds(1, 2):
+        controller.reset(seed=seed)
+        total, over, info = 0.0, False, {}
+        while not over:
+            _, reward, terminated, truncated, info = controller.step()
+            total, over = total + float(reward), terminated or truncated
+        returns.append(total)
+        assert info["melro"]["effectiveness"] < 0.8
+    assert row.returns == pytest.approx(returns, abs=1e-3)
+    assert fixed.returns != pytest.approx(returns, abs=1e-2)
 
 
 def test_what_cannot_decide_is_refused_by_its_type():
