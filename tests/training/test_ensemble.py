@@ -93,6 +93,7 @@ def test_policy_and_critic_learn_from_an_equal_part_of_the_trajectories_in_every
 
 def test_a_run_trains_every_member_and_resumes_them(tmp_path):
     whole = train(RUN, tmp_path / "whole")
+    parts = None
     for _ in range(4):
         parts = train(RUN, tmp_path / "parts", resume=True, callbacks=[StopAtOnce()])
         _as_former_versions(tmp_path / "parts" / "state.safetensors")

@@ -65,7 +65,9 @@ def _moved(before: Any, after: Any) -> bool:
 def test_the_critic_warms_up_while_the_policy_stays(replay):
     melro = Melro(dataclasses.replace(TINY, initial_model_updates=0, critic_warmup=11))
     before = blank_agent(melro.config, FACTS)
-    state = melro.prepare(melro.init(blank_agent(melro.config, FACTS)), replay, np.random.default_rng(0), jr.key(0))
+    state: Any = melro.prepare(
+        melro.init(blank_agent(melro.config, FACTS)), replay, np.random.default_rng(0), jr.key(0)
+    )
     assert _moved(before.critic, state.agent.critic)
     assert not _moved(before.policy, state.agent.policy) and not _moved(before.world_model, state.agent.world_model)
     assert not _moved(state.agent, state.average)
