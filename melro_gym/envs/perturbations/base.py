@@ -42,8 +42,8 @@ class Variant(NamedTuple):
     unit: str
 
 
-# without methods of their own, which would be made at every import and never be called
-@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
+# without those methods that concrete classes make for themselves at every import
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class AbstractPerturbation(abc.ABC):
     """One thing that can be changed in the tasks of a domain.
 
@@ -129,7 +129,7 @@ class AbstractPerturbation(abc.ABC):
         return dataclasses.replace(self, **{name: frozen(entry) for name, entry in settings.items()})
 
 
-@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class AbstractNumber(AbstractPerturbation):
     """A perturbation whose amount is one number; at `nominal` it must change nothing."""
 
