@@ -76,6 +76,12 @@ def test_a_late_tick_does_not_move_the_grid():
     assert not report.stopped and report.held == 0
 
 
+def test_a_tick_that_begins_late_has_to_end_when_its_own_period_does():
+    # due at 0.2, begun at 0.25 because the one before was late; after 0.08 s it is past 0.3
+    report = World(costs=[0.01, 0.15, 0.08, 0.01]).loop().run(ticks=4)
+    assert (report.overruns, report.skipped) == (2, 0)
+
+
 def test_an_error_repeats_the_last_action_and_is_counted():
     world = World(actions=[np.ones(2), ValueError("sensor"), np.full(2, 3.0)])
     report = world.loop().run(ticks=3)
