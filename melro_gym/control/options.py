@@ -11,7 +11,7 @@ from melro_gym.adaptation import AbstractEstimator
 from melro_gym.models import Agent
 from melro_gym.planning import PlanConfig
 from melro_gym.settings import UnknownSettingError, check_names, read_fields, setting, settings_of, takes_any_source
-from melro_gym.values import Setting, did_you_mean, plain_scalar
+from melro_gym.values import Setting, did_you_mean, plain_scalar, show
 
 
 @takes_any_source
@@ -71,6 +71,8 @@ class LiveSettings:
         raise SettingNotLiveError(self._no_attribute(name))
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "config" and not isinstance(value, PlanConfig):
+            raise ValueError(f"`config` must be a `PlanConfig`; got {show(value)}.")
         if name.startswith("_") or _declares(type(self), name):
             object.__setattr__(self, name, value)
         elif name in self._live_numbers():

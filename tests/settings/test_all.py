@@ -122,6 +122,15 @@ def test_settings_survive_json_and_numpy(preset):
     assert TrainConfig(**{**config.to_json(), **arrays}).to_json() == config.to_json()
 
 
+def test_groups_take_values_of_any_source_too():
+    config = make_config()
+    run = dataclasses.replace(config.run, seed=np.int64(3), discount=".9")
+    assert (run.seed, run.discount) == (3, 0.9)
+    assert dataclasses.replace(config.algorithm, entropy_weight=np.float32(0.1)).entropy_weight == 0.1
+    options: Any = {"deadline": "0.5", "adapt": "no", "chunk_steps": np.uint8(4)}
+    assert (Options(**options).deadline, Options(**options).adapt, Options(**options).chunk_steps) == (0.5, False, 4)
+
+
 def test_plans_settings_are_plain_by_name_and_arrays_inside():
     config = PlanConfig(entropy_weight=np.float32(0.1), optimiser="mppi", temperature=jnp.float32(0.2), guard="False")
     plain = flatten(config)

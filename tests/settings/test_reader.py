@@ -193,6 +193,8 @@ def test_what_json_makes_of_values():
     plain = plain_json({**arrays, **more}, "x")
     assert plain == {**expected, "e": "x/y", "f": [True, 3], "g": {"h": -1}}
     assert json.loads(json.dumps(plain)) == plain
+    tenth = np.float32(0.1)  # arrays and their entries keep the number that they hold
+    assert plain_json([tenth, np.asarray([tenth])], "x") == [0.10000000149011612, [0.10000000149011612]]
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,8 @@ def test_an_attribute_that_is_misspelt_or_not_live_is_refused_with_what_to_do(ag
     assert env.planned_steps == 1 and env.config.planned_steps == 1
     with pytest.raises(AttributeError, match="Did you mean 'entropy_weight'"):
         _ = env.entropy_wieght
+    with pytest.raises(ValueError, match="`config` must be a `PlanConfig`; got {}"):
+        env.config = {}  # pyright: ignore[reportAttributeAccessIssue]
     env.config = PlanConfig(**TINY, discount=0.5)
     env.on_failure, env.deadline, env.discount = np.str_("base"), np.float32(0.25), "0.75"
     assert (env.on_failure, env.deadline, env.discount, float(env.config.discount)) == ("base", 0.25, 0.75, 0.75)
