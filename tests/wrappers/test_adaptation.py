@@ -88,3 +88,31 @@ def test_warming_up_in_an_episode_keeps_what_was_learned():
     learned, expected = (controller.step(None)[4]["melro"]["effectiveness"] for controller in (env, other))
     assert learned[0] < 1.0
     np.testing.assert_array_equal(learned, expected)
+
+
+class Flickering(Plane):
+    """A healthy plane, far from the origin, whose sensor fails in every third step."""
+
+    def __init__(self):
+        super().__init__((1.0, 1.0))
+        self._steps = 0
+
+    def step(self, action: np.ndarray):
+        obs, *rest = super().step(action)
+        self._steps += 1
+        return (obs * np.nan if self._steps % 3 == 0 else obs + 0.0), *rest
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        super().reset(seed=seed)
+        self._state = np.array([3.0, -3.0])
+        return self._state.astype(np.float32), {}
+
+
+def test_nothing_is_learned_from_where_nobody_saw():
+    """Neither from the step that leads to an unusable observation nor from the one that begins there."""
+    env = MELROController(Flickering(), linear_agent(), **SMALL, on_failure="base")
+    env.reset(seed=0)
+    reports = [env.step(None)[4]["melro"] for _ in range(30)]
+    assert sum(report["failure"] == "observation" for report in reports) == 9
+    for report in reports:
+        np.testing.assert_allclose(report["effectiveness"], 1.0, atol=1e-3)

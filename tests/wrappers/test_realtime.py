@@ -215,3 +215,20 @@ def test_a_shifted_plan_can_only_raise_the_predicted_return_without_a_search(age
         np.testing.assert_array_equal(report["mean"], plan_before[0][0, 1])
     env.forget()
     assert env.act(OBS) == pytest.approx(np.asarray(agent(OBS).mean), rel=1e-5)
+
+
+def test_actions_that_were_sent_instead_decide_where_the_plan_starts(agent):
+    """In the world `s' = s + a / 2`, two steps of latency: the plan starts after both actions on their way."""
+    env = _controller(agent, latency_steps=2, optimise_steps=0)
+    sent = np.array([[0.8, -0.4], [-0.6, 0.2], [0.1, 0.9]])
+    env.act(OBS)
+    env.overrule(sent[0])
+    env.act(OBS)
+    assert env.last_report["model_error"] == pytest.approx(0.0, abs=1e-6)  # the resting action was on its way
+    np.testing.assert_allclose(env.last_report["mean"], agent(OBS + sent[0].astype(np.float32) / 2).mean, rtol=1e-4)
+    env.overrule(sent[1], decided=False)  # behind the action of the last decision
+    env.overrule(sent[2], decided=False)  # and another one, which pushes that out
+    env.act(OBS)
+    start = OBS + (sent[1] + sent[2]).astype(np.float32) / 2
+    np.testing.assert_allclose(env.last_report["mean"], agent(start).mean, rtol=1e-4)
+    assert np.isnan(env.last_report["model_error"])  # what was predicted was for a step long past
