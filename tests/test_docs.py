@@ -85,6 +85,7 @@ def test_the_table_of_diagnostics_has_every_entry():
 @pytest.mark.slow
 def test_the_first_steps_print_what_the_page_says():
     text = re.sub(r"^```.*$", "", (DOCS / "tutorial.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    text = re.sub(r"array\(.*\)", "array(...)", text)  # a hundred steps with contacts differ between machines
     steps = doctest.DocTestParser().get_doctest(text, {}, "first steps", "docs/tutorial.md", 0)
     assert len(steps.examples) > 15
     report: list[str] = []
