@@ -152,7 +152,8 @@ def test_numbers_of_searches_and_risks_do_not_compile_again():
 
 
 def test_plans_are_of_single_precision_where_jax_makes_doubles():
-    agent, given = tiny_agent(terminates=True), ActionDistribution(np.zeros((2, 2)), np.full((2, 2), 0.3))
+    agent, doubles = tiny_agent(terminates=True), np.full((2, 2), 0.3)
+    given = ActionDistribution(doubles, doubles)  # pyright: ignore[reportArgumentType]
     config = PlanConfig(**{**SETTINGS, "planned_steps": 2}, keep_scores=True)
     with jax.enable_x64(True):
         inputs: Any = np.ones(3), KEY, config, np.zeros(2), given, given
