@@ -150,6 +150,7 @@ def test_equal_models_plan_as_one():
 
 def test_none_ignores_the_other_models():
     agent, config = _ensemble(), PlanConfig(**SMALL, entropy_weight=0.01)
+    assert isinstance(agent.world_model, EnsembleWorldModel)
     alone = agent.with_parts(world_model=agent.world_model.first)
     first, second = (jitted(item, STATE, jr.key(0), config) for item in (agent, alone))
     for one, other in zip(jax.tree.leaves(first), jax.tree.leaves(second), strict=True):
