@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import mutations
+import probes
 import pytest
 from toys import tiny_agent
 
-from melro_gym import load_agent, save_agent
+from melro_gym import CheckpointError, load_agent, save_agent, train
 from melro_gym.checkpoint import shipped_agents
+from melro_gym.envs.boxes import make_envs
+from melro_gym.training.agents import env_facts
+from melro_gym.training.run import STATE_FILE, restore_run
 
 
 def _results(files, number: int, seed: int) -> dict:
@@ -55,3 +61,31 @@ def test_ten_thousand_damaged_files_are_refused_or_hold_a_good_agent(tiny_files,
         save_agent(tmp_path / f"{name}.safetensors", load_agent(name))  # format 2
         shipped.append(tmp_path / f"{name}.safetensors")
     _assert_clean(_results([*tiny_files, *tiny_files, *shipped], 10_000, seed=2), 10_000)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The environment is not where it was:RuntimeWarning")
+def test_damaged_states_of_a_run_are_refused_or_another_run_or_resumed(tmp_path):
+    """A state may also say that it is of a run with other settings, which is a ValueError that names them."""
+    probes.register()
+    config = dataclasses.replace(probes.TINY_RUN, total_env_steps=20, terminates=True)
+    train(config, tmp_path)
+    facts, envs = (
+        env_facts(config),
+        make_envs(config.run.env, config.run.env_kwargs, config.collection.num_envs, "sync"),
+    )
+
+    def resume(path: Path) -> None:
+        try:
+            restore_run(config, facts, envs, path.parent)
+        except CheckpointError:
+            raise
+        except ValueError as error:
+            if "other settings" in str(error) or "already has" in str(error):
+                raise CheckpointError from error
+            raise
+
+    resume(tmp_path / STATE_FILE)
+    results = mutations.count(resume, [tmp_path / STATE_FILE], 1000, seed=3)
+    envs.close()
+    _assert_clean(results, 1000)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
-from melro_gym.checkpoint import load_agent, read_arrays
+from melro_gym.checkpoint import load_agent
 from melro_gym.models import Agent, EnsembleWorldModel, describe
 from melro_gym.models.agent import build_parts
 from melro_gym.models.ensemble import several
@@ -22,8 +22,9 @@ from melro_gym.training.algorithms.melro.config import MelroConfig
 from melro_gym.training.algorithms.melro.learner import init_learner
 from melro_gym.training.algorithms.melro.updates import model_round
 from melro_gym.training.config import TrainConfig
-from melro_gym.training.replay import Replay, Transition
+from melro_gym.training.replay import Replay
 from melro_gym.training.run import STATE_FILE
+from melro_gym.training.stored import read_state
 from melro_gym.values import read_count
 
 
@@ -81,12 +82,12 @@ def add_ensemble(
 
 
 def _stored(path: Path) -> tuple[Replay, TrainConfig]:
-    """Replay buffer and settings of a run's state, whatever its version."""
-    arrays, metadata = read_arrays(path)
-    config = TrainConfig(**metadata["config"])
+    """Replay buffer and settings of a run's state."""
+    stored = read_state(path)
+    config = TrainConfig(**stored.config)
     if not isinstance(config.algorithm, MelroConfig):
         raise ValueError(f"{path.parent} was not trained by 'melro': there are no settings for world models' updates.")
-    rows = Transition(*(arrays[f"replay.{name}"] for name in Transition._fields))
+    rows = stored.rows
     replay = Replay(rows.obs.shape[1], rows.action.shape[1], len(rows.obs), config.collection.num_envs)
     replay.restore(rows)
     return replay, config

@@ -40,6 +40,11 @@ class Replay:
         self._num_envs = num_envs
         self.size = 0
 
+    @property
+    def capacity(self) -> int:
+        """Rows that it can hold."""
+        return len(self._rows.obs)
+
     def __len__(self) -> int:
         return self.size
 

@@ -13,17 +13,17 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from melro_gym.adaptation import make_change
-from melro_gym.checkpoint import CheckpointError, join_members, read_arrays, write_arrays
+from melro_gym.checkpoint import CheckpointError, write_arrays
 from melro_gym.settings import replace, settings_of
 from melro_gym.training.agents import EnvFacts, blank_agent
 from melro_gym.training.algorithms.base import AbstractAlgorithm
 from melro_gym.training.collect import Collector
 from melro_gym.training.config import TrainConfig
 from melro_gym.training.registry import ALGORITHMS
-from melro_gym.training.replay import Replay, Transition
+from melro_gym.training.replay import Replay
+from melro_gym.training.stored import STATE_FORMAT, Stored, read_state
 
 STATE_FILE = "state.safetensors"
-_STATE_FORMAT = "melro_gym training state 3"
 
 
 class Run(NamedTuple):
@@ -118,7 +118,7 @@ def save_run(run: Run, folder: Path) -> None:
     arrays = {f"learner{path}": leaf for path, leaf in state_arrays(run.learner).items()}
     arrays |= {f"replay.{name}": column for name, column in run.replay.rows._asdict().items()}
     metadata = {
-        "format": _STATE_FORMAT,
+        "format": STATE_FORMAT,
         "config": run.config.to_json(),
         "rounds": run.rounds,
         "minutes": run.minutes,
@@ -170,30 +170,38 @@ def restore_run(
         CheckpointError: the file is damaged or of another version.
         ValueError: `config` differs from the run's in more than what may change, or may be amended.
     """
-    arrays, metadata = read_arrays(folder / STATE_FILE)
-    if metadata.get("format") != _STATE_FORMAT:
-        raise CheckpointError(f"{folder / STATE_FILE} is not a training state of this version.")
+    stored = read_state(folder / STATE_FILE)
     if config.networks.terminates is None:
-        config = replace(config, terminates=metadata["config"]["terminates"])
-    differ = _changed(config, metadata["config"], folder, amend)
-    done = metadata["rounds"] * round_decisions(config) * facts.action_repeat
+        config = replace(config, terminates=stored.config.get("terminates"))
+    differ = _changed(config, stored.config, folder, amend)
+    done = stored.rounds * round_decisions(config) * facts.action_repeat
     total = config.run.total_env_steps
     if done > total + round_decisions(config) * facts.action_repeat:
         raise ValueError(f"{folder} already has {done} steps, more than `total_env_steps={total}`.")
     replay = empty_replay(config, facts)
-    replay.restore(Transition(*(arrays[f"replay.{name}"] for name in Transition._fields)))
-    amendments = tuple(metadata.get("amendments", ()))
+    _check_sizes(stored, facts, envs.num_envs, replay.capacity)
+    replay.restore(stored.rows)
+    amendments = tuple(stored.amendments)
     if differ:
         amendments += ({"env_steps": done, "before": differ},)
     algorithm = make_algorithm(config)
-    stored = {path.removeprefix("learner"): leaf for path, leaf in arrays.items() if path.startswith("learner")}
-    stored = join_members(stored)
-    learner = with_arrays(algorithm.init(blank_agent(config, facts)), stored)
+    learner = with_arrays(algorithm.init(blank_agent(config, facts)), stored.learner)
     collector = make_collector(config, envs, replay)
-    collector.resume(metadata["episodes"], metadata["last_return"])
-    return Run(
-        config, facts, replay, collector, algorithm, learner, metadata["rounds"], metadata["minutes"], amendments
-    )
+    collector.resume(stored.episodes, stored.last_return)
+    return Run(config, facts, replay, collector, algorithm, learner, stored.rounds, stored.minutes, amendments)
+
+
+def _check_sizes(stored: Stored, facts: EnvFacts, num_envs: int, capacity: int) -> None:
+    """Whether a state is one of these environments.
+
+    Raises:
+        CheckpointError: it is not.
+    """
+    rows, sizes = stored.rows, (facts.obs_size, facts.action_size)
+    if (rows.obs.shape[1], rows.action.shape[1]) != sizes or len(stored.episodes) != num_envs:
+        raise CheckpointError("The run's state has other sizes than its environments.")
+    if not 0 < len(rows.obs) <= capacity:
+        raise CheckpointError(f"The run's state has {len(rows.obs)} decisions; its settings allow 1 to {capacity}.")
 
 
 def _changed(config: TrainConfig, former: dict[str, Any], folder: Path, amend: bool) -> dict[str, Any]:
@@ -203,7 +211,7 @@ def _changed(config: TrainConfig, former: dict[str, Any], folder: Path, amend: b
         ValueError: some of them may not differ.
     """
     wanted = config.to_json()
-    former = TrainConfig(algorithm=former.get("algorithm", "melro")).to_json() | former
+    former = TrainConfig(algorithm=wanted["algorithm"]).to_json() | {"algorithm": "melro"} | former
     differ = {name: former.get(name) for name in wanted if wanted[name] != former.get(name)}
     differ.pop("vectorization", None)
     amendable = {name for name, rule in settings_of(TrainConfig).items() if rule.amendable}

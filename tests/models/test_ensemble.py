@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax.numpy as jnp
 import jax.random as jr
@@ -15,7 +17,7 @@ from melro_gym.models import Agent, AgentConfig, EnsembleWorldModel
 STATE, CONTROL = jnp.array([0.1, -0.2, 0.3]), jnp.array([0.5, -0.5])
 
 
-def _agent(size: int, seed: int = 0, **settings) -> Agent:
+def _agent(size: int, seed: int = 0, **settings) -> Any:
     return Agent(AgentConfig(3, 2, ensemble_size=size, **settings, **TINY), record={"env": "Some-v0"}, key=jr.key(seed))
 
 

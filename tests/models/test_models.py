@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -108,7 +110,7 @@ def test_wrong_sizes_and_names_are_refused(key, wrong, message):
 
 
 def test_reward_head_and_critic_are_multiplied_by_their_scales(key):
-    agent = Agent(AgentConfig(3, 2, critic_scale=4.0, reward_scale=0.02, **TINY), key=key)
+    agent: Any = Agent(AgentConfig(3, 2, critic_scale=4.0, reward_scale=0.02, **TINY), key=key)
     state, control = np.array([0.3, -1.0, 2.0], np.float32), np.array([0.5, -0.5], np.float32)
     inputs, world_model, critic = np.concatenate([state, control]), agent.world_model, agent.critic
     expected = {4.0: (critic.net, critic), 0.02: (world_model.reward_head, world_model.reward)}
