@@ -94,6 +94,23 @@ def test_every_chunk_can_only_raise_the_predicted_return(agent):
     assert values[-1] > values[0]
 
 
+def test_an_overruled_action_arrives_in_place_of_the_decided_one_or_behind_it(agent):
+    """With a latency of two steps the model expects `s + a / 2` of the action two before; the robot never moves."""
+    sent, still = np.array([0.6, -0.2]), np.zeros(2, np.float32)
+    arrived = lambda action: float(np.sqrt(np.mean(np.square(0.5 * np.asarray(action)))))
+    for decided in (True, False):
+        env = _controller(agent, latency_steps=2, optimise_steps=0, deterministic=True)
+        own = env.act(still)
+        env.overrule(sent, decided=decided)
+        errors = []
+        for _ in range(3):
+            env.act(still)
+            errors.append(env.last_report["model_error"])
+        expected = [0.0, 0.0, arrived(sent)] if decided else [np.nan, arrived(own), arrived(sent)]
+        np.testing.assert_allclose(errors, expected, atol=1e-6)
+        assert arrived(own) > 1e-3
+
+
 @pytest.mark.parametrize(("deadline", "steps"), [(10.0, 6), (0.35, 3), (0.25, 2), (0.15, 1)])
 def test_planning_takes_the_steps_that_fit_before_the_deadline(agent, monkeypatch, deadline, steps):
     env = _controller(agent, deadline=deadline, chunk_steps=1)
