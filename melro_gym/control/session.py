@@ -129,11 +129,13 @@ class Session:
     def model_error(self, memory: Memory, reading: Reading) -> np.ndarray:
         """Root mean square, over the observation's entries, of the model's last one-step error, in standard deviations.
 
-        NaN where there was no prediction.
+        NaN where there was no prediction, or no observation that can be used.
         """
         with np.errstate(all="ignore"):
             error = (reading.obs - self._mean) / self._std - memory.predicted
-            return np.sqrt(np.square(error, dtype=np.float64).sum(axis=1) / len(self._mean))
+            mean_square = np.square(error, dtype=np.float64).sum(axis=1) / len(self._mean)
+        mean_square[list(reading.errors)] = np.nan
+        return np.sqrt(mean_square)
 
     def overrule(self, memory: Memory, actions: np.ndarray, *, decided: bool) -> Memory:
         """Put other actions in place of the last given ones, or (`decided=False`) behind them."""

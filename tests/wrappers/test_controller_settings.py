@@ -174,6 +174,13 @@ def test_an_unusable_observation_repeats_the_last_action_where_asked(agent, bad)
         env.step(None)
 
 
+def test_the_model_has_no_error_where_it_was_not_asked_or_nothing_was_seen(agent):
+    env = MELROController(Script([GOOD, GOOD, BAD, GOOD, GOOD]), agent, **TINY, on_failure="base")
+    env.reset(seed=0)
+    errors = [env.step(None)[4]["melro"]["model_error"] for _ in range(4)]
+    np.testing.assert_array_equal(np.isnan(errors), [False, True, True, False])
+
+
 def test_before_the_first_action_an_unusable_observation_gives_the_action_closest_to_zero(agent):
     script = Script([BAD], low=0.5, high=2.0)
     env = MELROController(script, agent, **TINY, on_failure="base")
