@@ -83,6 +83,15 @@ def test_rotation_error_is_that_of_the_hand_frame(joints, error):
     assert env._info()["rotation_error"] == pytest.approx(error, abs=1e-3)
 
 
+def test_rotation_error_is_that_of_the_angle_whichever_sign_the_quaternion_has():
+    env, down = make(), np.diag([1.0, -1.0, -1.0])
+    for joints in np.random.default_rng(0).uniform(LOW, HIGH, (20, 7)):
+        place(env, joints)
+        angle = np.arccos((np.trace(down @ flange_and_hand(joints)[:3, :3]) - 1.0) / 2.0)
+        # of unit quaternions min(|h - d|, |h + d|)^2 = 2 - 2 cos(angle / 2)
+        assert env._info()["rotation_error"] == pytest.approx(2.0 * np.sin(angle / 4.0), abs=1e-4)
+
+
 def test_episodes_start_in_the_ready_pose_with_goals_of_equation_16():
     env = make()
     starts = np.array([env.reset(seed=seed)[0] for seed in range(300)])
