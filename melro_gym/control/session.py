@@ -116,7 +116,7 @@ class Session:
         seconds = self.clock() - started
         report = decision_report(result, executed, failed, config)
         report |= Circumstances(seconds, hit, steps_done).report(failure, memory.facts)
-        self._count(seconds, steps_done, int(np.sum(failed & active)), config)
+        self._count(seconds, steps_done, int(np.sum(failed)), config)
         return self._acted(memory, result, actions, executed, failed, active), Decision(actions, report)
 
     def blank_report(self, memory: Memory, config: PlanConfig) -> dict[str, np.ndarray]:

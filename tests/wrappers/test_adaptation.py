@@ -114,5 +114,7 @@ def test_nothing_is_learned_from_where_nobody_saw():
     env.reset(seed=0)
     reports = [env.step(None)[4]["melro"] for _ in range(30)]
     assert sum(report["failure"] == "observation" for report in reports) == 9
-    for report in reports:
+    for step, report in enumerate(reports):
         np.testing.assert_allclose(report["effectiveness"], 1.0, atol=1e-3)
+        # There is an error to tell where the plan was executed and what followed could be seen.
+        assert np.isfinite(report["model_error"]) == (step == 0 or step % 3 == 1)
