@@ -12,7 +12,7 @@ from toys import TINY_PLAN, linear_agent
 
 from melro_gym import MELROController, VectorMELROController
 from melro_gym.adaptation import AbstractEstimator
-from melro_gym.models import AbstractSingleModel, Agent
+from melro_gym.models import AbstractSingleModel, AbstractWorldModel, Agent
 
 
 class Seen(NamedTuple):
@@ -25,7 +25,7 @@ class Seen(NamedTuple):
 class Pushed(AbstractSingleModel):
     """A world model whose state is pushed at each step."""
 
-    model: AbstractSingleModel
+    model: AbstractWorldModel
     push: Any
 
     def step(self, state, control):

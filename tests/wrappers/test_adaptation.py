@@ -98,9 +98,9 @@ class Flickering(Plane):
         self._steps = 0
 
     def step(self, action: np.ndarray):
-        obs, *rest = super().step(action)
+        obs, reward, terminated, truncated, info = super().step(action)
         self._steps += 1
-        return (obs * np.nan if self._steps % 3 == 0 else obs + 0.0), *rest
+        return (obs * np.nan if self._steps % 3 == 0 else obs + 0.0), reward, terminated, truncated, info
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
         super().reset(seed=seed)

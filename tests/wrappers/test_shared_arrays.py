@@ -84,7 +84,7 @@ def test_limits_do_not_follow_the_arrays_that_they_were_made_of():
         side[:] = 9.0
     np.testing.assert_array_equal(limits.apply([5.0, 0.2], limits.resting(), None)[0], [0.5, 0.2])
     with pytest.raises(ValueError, match="read-only"):
-        limits.low[:] = -9.0
+        np.asarray(limits.low)[:] = -9.0
 
 
 @pytest.mark.parametrize("buffer", ["sensor", "policy's input", "policy's output"])
