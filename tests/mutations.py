@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import copy
 import json
 import resource
 import sys
@@ -75,7 +76,7 @@ def _odd_value(place: tuple[Any, Any], rng: np.random.Generator) -> None:
     elif isinstance(container[key], int | float) and rng.random() < 0.4:
         container[key] = container[key] * [0, -1, 2, 0.5, 1.5, 1e9][rng.integers(6)]
     else:
-        container[key] = ODD[rng.integers(len(ODD))]
+        container[key] = copy.deepcopy(ODD[rng.integers(len(ODD))])
 
 
 def _of_bytes(content: bytes, rng: np.random.Generator, low: int, high: int) -> bytes:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -10,6 +12,7 @@ from toys import TINY, tiny_agent
 
 from melro_gym import CheckpointError, load_agent, save_agent
 from melro_gym.checkpoint import flatten_arrays, read_arrays, shipped_agents, write_arrays
+from melro_gym.models.context import told
 
 
 @pytest.fixture
@@ -202,6 +205,23 @@ def test_headers_that_cost_more_than_they_hold_are_refused(tmp_path):
     path.write_bytes((2**62).to_bytes(8, "little") + b"{}")
     with pytest.raises(CheckpointError, match="header of 4611686018427387904 bytes"):
         load_agent(path)
+
+
+def test_a_name_that_occurs_twice_is_refused(tmp_path):
+    path, twice = tmp_path / "a.safetensors", '{"format": 1, "format": 2}'
+    for text in (json.dumps({"__metadata__": {"melro_gym": twice}}), '{"__metadata__": {}, "__metadata__": {}}'):
+        _with_header(path, text.encode())
+        with pytest.raises(CheckpointError, match="a name occurs twice"):
+            load_agent(path)
+
+
+def test_what_policy_and_critic_are_told_of_is_kept(tmp_path):
+    path, agent = tmp_path / "a.safetensors", tiny_agent(imagine="limbs", context_size=4)
+    save_agent(path, agent.with_parts(policy=told(agent.policy, jnp.arange(4.0))))
+    loaded: Any = load_agent(path)
+    assert (loaded.policy.change, loaded.critic.change) == ("limbs", "limbs")
+    np.testing.assert_array_equal(loaded.policy.context, [0.0, 1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(loaded.critic.context, np.zeros(4))
 
 
 def test_json_nested_deeper_than_any_description_is_refused(saved):
