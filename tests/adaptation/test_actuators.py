@@ -28,11 +28,10 @@ def _after(agent, effectiveness, steps):
     return evidence
 
 
-@pytest.mark.parametrize("effectiveness", [(1.0, 1.0), (0.0, 1.0), (0.4, 0.7)])
-def test_the_effectiveness_of_a_linear_world_is_found(effectiveness):
-    np.testing.assert_allclose(
-        ESTIMATOR.effectiveness(_after(linear_agent(), effectiveness, 100)), effectiveness, atol=0.03
-    )
+@pytest.mark.parametrize("effectiveness", [(1.0, 1.0), (0.0, 1.0), (0.4, 0.7), (1.6, -0.6)])
+def test_the_effectiveness_of_a_linear_world_is_found_and_lies_between_dead_and_healthy(effectiveness):
+    found = ESTIMATOR.effectiveness(_after(linear_agent(), effectiveness, 100))
+    np.testing.assert_allclose(found, np.clip(effectiveness, 0.0, 1.0), atol=0.03)
 
 
 def test_without_evidence_all_actuators_are_healthy():

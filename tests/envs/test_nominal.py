@@ -44,6 +44,14 @@ def arrays(model: mujoco.MjModel) -> dict[str, np.ndarray]:
     return {name: np.array(entry) for name, entry in found.items() if isinstance(entry, (np.ndarray, int, float))}
 
 
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_actions_beyond_the_box_are_its_ends(side: float):
+    env = make("CartpoleSwingup-v0")
+    env.reset(seed=0)
+    env.step(np.array([3.0 * side], np.float32))
+    np.testing.assert_array_equal(env.data.ctrl, [side])
+
+
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.prefix)
 def test_a_nominal_task_equals_dm_control_step_by_step(task: Task):
     reference, env = dm_control_env(task, seed=7), make(f"{task.prefix}-v0", action_repeat=1)

@@ -27,6 +27,13 @@ def test_the_weight_follows_the_moving_average_of_the_model_error(controller):
     assert weight > 0.01
 
 
+def test_the_weight_never_exceeds_its_largest(controller):
+    env = AutoEntropyWeight(controller, nominal_error=1e-6, smallest=0.01, largest_factor=3.0, rate=0.5)
+    env.reset(seed=0)
+    env.step(None)
+    assert controller.entropy_weight == pytest.approx(0.03)
+
+
 def test_a_model_as_good_as_usual_keeps_the_smallest_weight(controller):
     env = AutoEntropyWeight(controller, nominal_error=1e3, smallest=0.02)
     env.reset(seed=0)
