@@ -41,7 +41,7 @@ def _played(agent, effect, noise=ERROR, steps=300, **settings):
     action = np.clip(action, -1.0, 1.0)
     reached = obs + GAIN * np.broadcast_to(effect, action.shape) * action + noise * rng.normal(size=obs.shape)
     estimator = GaussNewton(ActuatorLoss(SIZE), **settings)
-    rows = obs, action, np.float32(reached)
+    rows = obs, action, reached.astype(np.float32)
     believed, solutions = _beliefs(estimator, agent, estimator.init(agent), rows)
     return np.asarray(believed), np.asarray(solutions), rows
 
