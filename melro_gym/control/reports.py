@@ -77,7 +77,10 @@ def copied(report: Mapping[str, Any]) -> dict[str, Any]:
     """A report that its reader may change."""
     copies = {}
     for name, value in report.items():
-        copies[name] = copied(value) if isinstance(value, dict) else np.array(value) if np.ndim(value) else value
+        if isinstance(value, dict):
+            copies[name] = copied(value)
+        else:
+            copies[name] = value.copy() if isinstance(value, np.ndarray) else value
     return copies
 
 
