@@ -38,8 +38,9 @@ class GaussianPolicy(AbstractPolicy):
         key: PRNGKeyArray,
     ):
         check_size("action_size", action_size)
-        self.min_std = check_number("min_std", min_std)
-        self.max_std = check_number("max_std", max_std, above=self.min_std)
+        self.min_std, self.max_std = check_number("min_std", min_std), check_number("max_std", max_std)
+        if not self.min_std < self.max_std:
+            raise ValueError(f"`min_std` must be below `max_std`; got {min_std} and {max_std}.")
         self.net = MLP(obs_size, 2 * action_size, width, depth, activation=activation, layer_norm=True, key=key)
 
     def arguments(self) -> dict[str, Any]:
