@@ -23,15 +23,15 @@ def check_size(name: str, value: Any, *, low: int = 1, high: int = LARGEST) -> i
     return int(value)
 
 
-def check_number(name: str, value: Any, *, above: float = 0.0) -> float:
-    """A finite number above a bound.
+def check_number(name: str, value: Any) -> float:
+    """A finite number above 0.
 
     Raises:
         ValueError: it is something else.
     """
     number: Any = value if isinstance(value, numbers.Real) and not isinstance(value, bool) else None
-    if number is None or not above < number <= _LARGEST_NUMBER:
-        raise ValueError(f"`{name}` must be a finite number above {above}; got {_shown(value)}.")
+    if number is None or not 0.0 < number <= _LARGEST_NUMBER:
+        raise ValueError(f"`{name}` must be a finite number above 0; got {_shown(value)}.")
     return float(value)
 
 
