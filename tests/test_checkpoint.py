@@ -139,6 +139,7 @@ PART = ("parts", "critic", "arguments")
     [
         _set(*PART, "scale", to=float("nan")),
         _set(*PART, "scale", to=0.0),
+        _set(*PART, "scale", to=1e-300),
         _set(*PART, "scale", to="1.0"),
         _set(*PART, "scale", to=True),
         _set(*PART, "scale", to=10**400),

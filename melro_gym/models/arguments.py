@@ -7,8 +7,8 @@ from typing import Any
 
 LARGEST = 2**31 - 1
 """Of sizes: more can be in no array."""
-_LARGEST_NUMBER = 1e30
-"""Of scales: float32 has some room for what they multiply."""
+_SMALLEST_NUMBER, _LARGEST_NUMBER = 1e-30, 1e30
+"""Of scales: float32 has some room for what they multiply and divide."""
 
 
 def check_size(name: str, value: Any, *, low: int = 1, high: int = LARGEST) -> int:
@@ -24,13 +24,13 @@ def check_size(name: str, value: Any, *, low: int = 1, high: int = LARGEST) -> i
 
 
 def check_number(name: str, value: Any) -> float:
-    """A finite number above 0.
+    """A finite number above 0 that float32 can tell from 0 and from infinity.
 
     Raises:
         ValueError: it is something else.
     """
     number: Any = value if isinstance(value, numbers.Real) and not isinstance(value, bool) else None
-    if number is None or not 0.0 < number <= _LARGEST_NUMBER:
+    if number is None or not _SMALLEST_NUMBER <= number <= _LARGEST_NUMBER:
         raise ValueError(f"`{name}` must be a finite number above 0; got {_shown(value)}.")
     return float(value)
 
