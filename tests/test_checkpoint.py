@@ -186,6 +186,12 @@ def test_odd_files_are_refused(saved, change):
         load_agent(saved)
 
 
+def test_a_part_in_the_place_of_another_is_named(saved):
+    _rewrite(saved, lambda arrays, meta: meta["parts"].update(policy=meta["parts"]["critic"]))
+    with pytest.raises(CheckpointError, match="A critic is no `AbstractPolicy`"):
+        load_agent(saved)
+
+
 def _with_header(path, text: bytes):
     path.write_bytes(len(text).to_bytes(8, "little") + text)
 
