@@ -12,7 +12,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: help demo test lint docs bench lock clean
 
 help:
-	@echo "make demo    play the walker with and without a disabled knee, base policy against MELRO"
+	@echo "make demo    play a plain and a hardened walker, healthy and with a disabled knee or hip"
 	@echo "make test    run the tests"
 	@echo "make lint    check style, formatting and types"
 	@echo "make docs    build the documentation into docs/_build/html"

@@ -139,7 +139,6 @@ PART = ("parts", "critic", "arguments")
     [
         _set(*PART, "scale", to=float("nan")),
         _set(*PART, "scale", to=0.0),
-        _set(*PART, "scale", to=1e-300),
         _set(*PART, "scale", to="1.0"),
         _set(*PART, "scale", to=True),
         _set(*PART, "scale", to=10**400),
@@ -183,12 +182,6 @@ PART = ("parts", "critic", "arguments")
 def test_odd_files_are_refused(saved, change):
     _rewrite(saved, change)
     with pytest.raises(CheckpointError, match=saved.name):
-        load_agent(saved)
-
-
-def test_a_part_in_the_place_of_another_is_named(saved):
-    _rewrite(saved, lambda arrays, meta: meta["parts"].update(policy=meta["parts"]["critic"]))
-    with pytest.raises(CheckpointError, match="A critic is no `AbstractPolicy`"):
         load_agent(saved)
 
 

@@ -72,7 +72,7 @@ def draw_plans(data: MazeData) -> Any:
                 axis.set_title(f"{_name(panel)}\n{title}" if row == 0 else title, fontsize=8)
             row += 1
     axes[0][0].set_title("state", fontsize=8)
-    names = {"base": "base policy's plan", "melro": "optimised plan"}
+    names = {"base-mean": "base policy's plan", "melro": "optimised plan"}
     handles = [Line2D([], [], color=COLOURS[name], label=label) for name, label in names.items()]
     figure.legend(handles=handles, frameon=False, loc="outside lower center", ncols=2, fontsize=8)
     return figure
@@ -104,7 +104,7 @@ def _draw_fans(axis: Any, scene: Scene, panel: PlanPanel, state: int, window: tu
     x, y, half = window
     axis.set(xlim=(x - half, x + half), ylim=(y - half, y + half), xticks=[], yticks=[], aspect="equal")
     _draw_scene(axis, scene)
-    _draw_lines(axis, panel.base[state], COLOURS["base"], alpha=0.6, zorder=2.0)
+    _draw_lines(axis, panel.base[state], COLOURS["base-mean"], alpha=0.6, zorder=2.0)
     _draw_lines(axis, panel.planned[state], COLOURS["melro"], alpha=0.6, zorder=3.0)
     axis.scatter(*panel.base[state, 0, 0], s=26, color="black", zorder=5, linewidths=0)
 
@@ -168,7 +168,7 @@ def _name(panel: Panel | PlanPanel) -> str:
 
 
 def _colour(panel: Panel) -> str:
-    return COLOURS["base" if panel.entropy_weight is None else "melro"]
+    return COLOURS["base-mean" if panel.entropy_weight is None else "melro"]
 
 
 def _extent(scene: Scene) -> tuple[float, float, float, float]:

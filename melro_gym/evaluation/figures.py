@@ -16,11 +16,13 @@ import numpy as np
 from melro_gym.evaluation.records import Row, row_label
 from melro_gym.files import write_bytes
 
-COLOURS = {"base": "#7a8794", "base-mean": "#7a8794", "base-sample": "#aab4bd", "melro": "#d1495b"}
+COLOURS = {"base-mean": "#7a8794", "base-sample": "#aab4bd", "base-adapted": "#66a182", "melro": "#d1495b"}
+OTHER_COLOURS = ("#7a8794", "#d1495b", "#66a182", "#edae49", "#00798c", "#30638e")
+"""Of methods without a colour of their own, in turn."""
 LABELS = {
-    "base": "base policy",
     "base-mean": "base policy, means",
     "base-sample": "base policy, samples",
+    "base-adapted": "base policy, told the estimate",
     "melro": "MELRO",
 }
 
@@ -40,9 +42,11 @@ def returns_figure(rows: Sequence[Row], *, title: str) -> Any:
     axes = figure.add_subplot()
     width = 0.8 / len(methods)
     rng = np.random.default_rng(0)
+    spare = itertools.cycle(OTHER_COLOURS)
+    colours = {method: COLOURS.get(method) or next(spare) for method in methods}
     for row in rows:
         offset = (methods.index(row.method) - (len(methods) - 1) / 2.0) * width
-        _draw_row(axes, row, names.index(row_label(row)) + offset, width, rng)
+        _draw_row(axes, row, names.index(row_label(row)) + offset, width, colours[row.method], rng)
     axes.axhline(0.0, color="black", linewidth=0.8)
     axes.set_xticks(range(len(names)), [name.replace("-", "\n", 1) for name in names], fontsize="small")
     axes.set_ylabel("return")
@@ -55,9 +59,9 @@ def returns_figure(rows: Sequence[Row], *, title: str) -> Any:
     return figure
 
 
-def _draw_row(axes: Any, row: Row, place: float, width: float, rng: np.random.Generator) -> None:
+def _draw_row(axes: Any, row: Row, place: float, width: float, colour: str, rng: np.random.Generator) -> None:
     label = LABELS.get(row.method, row.method)
-    axes.bar(place, row.mean, width * 0.92, color=COLOURS.get(row.method, "#66a182"), label=label)
+    axes.bar(place, row.mean, width * 0.92, color=colour, label=label)
     error = [[row.mean - row.ci95[0]], [row.ci95[1] - row.mean]]
     axes.errorbar(place, row.mean, error, color="black", capsize=3, linewidth=1.2)
     jitter = rng.uniform(-0.25, 0.25, len(row.returns)) * width

@@ -7,8 +7,8 @@ from typing import Any
 
 LARGEST = 2**31 - 1
 """Of sizes: more can be in no array."""
-_SMALLEST_NUMBER, _LARGEST_NUMBER = 1e-30, 1e30
-"""Of scales: float32 has some room for what they multiply and divide."""
+_LARGEST_NUMBER = 1e30
+"""Of scales: float32 has some room for what they multiply."""
 
 
 def check_size(name: str, value: Any, *, low: int = 1, high: int = LARGEST) -> int:
@@ -23,15 +23,15 @@ def check_size(name: str, value: Any, *, low: int = 1, high: int = LARGEST) -> i
     return int(value)
 
 
-def check_number(name: str, value: Any) -> float:
-    """A finite number above 0 that float32 can tell from 0 and from infinity.
+def check_number(name: str, value: Any, *, above: float = 0.0) -> float:
+    """A finite number above a bound.
 
     Raises:
         ValueError: it is something else.
     """
     number: Any = value if isinstance(value, numbers.Real) and not isinstance(value, bool) else None
-    if number is None or not _SMALLEST_NUMBER <= number <= _LARGEST_NUMBER:
-        raise ValueError(f"`{name}` must be a finite number above 0; got {_shown(value)}.")
+    if number is None or not above < number <= _LARGEST_NUMBER:
+        raise ValueError(f"`{name}` must be a finite number above {above}; got {_shown(value)}.")
     return float(value)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 
 import imageio_ffmpeg
@@ -16,17 +17,15 @@ def test_the_demo_writes_table_figure_and_numbers(tmp_path, capsys):
     arguments = ["demo", "--episodes", "2", "--out", str(tmp_path / "demo"), "--json", str(path), "--no-video"]
     assert cli.main(arguments) == 0
     rows = json.loads(path.read_text())["rows"]
-    assert [(row["env_id"], row["method"]) for row in rows] == [
-        ("WalkerWalk-v0", "base"),
-        ("WalkerWalk-v0", "melro"),
-        ("WalkerWalk-DisabledKnee-v0", "base"),
-        ("WalkerWalk-DisabledKnee-v0", "melro"),
-    ]
+    ids = ("WalkerWalk-v0", "WalkerWalk-DisabledKnee-v0", "WalkerWalk-DisabledLeftHip-v0")
+    labels = ("plain, base policy", "hardened, MELRO")
+    assert [(row["env_id"], row["method"]) for row in rows] == list(itertools.product(ids, labels))
     for row in rows:
         assert len(row["returns"]) == 2
         assert row["mean"] == pytest.approx(np.mean(row["returns"]))
         assert row["ci95"][0] <= row["mean"] <= row["ci95"][1]
-    assert rows[0]["mean"] > 700.0
+    assert rows[0]["mean"] > 700.0 and rows[1]["mean"] > 700.0
+    assert rows[5]["mean"] > rows[4]["mean"] + 100.0
     assert (tmp_path / "demo" / "comparison.png").read_bytes().startswith(b"\x89PNG")
     assert "DisabledKnee" in capsys.readouterr().out
 

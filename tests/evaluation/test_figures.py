@@ -36,3 +36,9 @@ def test_an_older_figure_stays_where_a_new_one_cannot_be_drawn(tmp_path):
         draw_returns(ROWS, path, title=r"$\nonsense{$")
     assert path.read_bytes() == before
     assert [item.name for item in tmp_path.iterdir()] == ["returns.png"]
+
+
+def test_methods_of_any_name_have_colours_that_differ():
+    rows = [make_row("Walker-v0", {}, method, [1.0, 2.0]) for method in ("plain", "hardened", "robust")]
+    colours = [bar.get_facecolor() for bar in returns_figure(rows, title="").axes[0].patches]
+    assert len(set(colours)) == len(rows)
