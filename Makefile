@@ -1,6 +1,6 @@
 # make demo | test | lint | docs | bench. Each creates .venv first where it is missing or out of date.
 # PYTHON=... names the interpreter to make it from, ARGS=... is handed on: `make test ARGS="-k planner"`.
-# Tests run in one process per core, at most four (2 GB of memory each); `ARGS="-n0 --pdb"` runs them in one.
+# Tests run in one process per core, at most four, which take about 10 GB of memory; `ARGS="-n0 --pdb"` runs them in one.
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
