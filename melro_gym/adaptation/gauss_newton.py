@@ -162,8 +162,8 @@ class GaussNewton(AbstractEstimator):
     def context(self, belief: Belief) -> Float[Array, " C"]:
         """What is believed.
 
-        The thresholds were chosen on a walker: a dead actuator explains at least 0.94 of what all explain, longer limbs
-        let two of them explain up to 0.88; stiff joints, which weaken all of them, are explained to more than half,
+        The thresholds were chosen by hand on a walker: with one dead actuator, two explain nearly all that all of them
+        explain, with longer limbs they do not; stiff joints, which weaken all of them, are explained to more than half,
         with no more than the nominal error left.
         """
         if not self.sceptical:
