@@ -24,6 +24,7 @@ from melro_gym.control.memory import Memory, begun, cleared, first_memory, queue
 from melro_gym.control.options import Options
 from melro_gym.control.reports import Circumstances, decision_report, no_decision
 from melro_gym.models import Agent
+from melro_gym.models.no_model import check_model
 from melro_gym.planning import PlanConfig, PlanResult
 
 
@@ -58,6 +59,7 @@ class Session:
     """
 
     def __init__(self, agent: Agent, box: gym.spaces.Box, options: Options, *, single: bool):
+        check_model(agent)
         self.agent, self.options, self.box, self.scale = agent, options, box, ActionScale(box)
         self.counters = Counters()
         self.clock: Callable[[], float] = time.perf_counter

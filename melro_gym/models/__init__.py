@@ -15,6 +15,7 @@ from melro_gym.models.ensemble import EnsembleWorldModel as EnsembleWorldModel
 from melro_gym.models.inference import InferenceNetwork as InferenceNetwork
 from melro_gym.models.inference import Posterior as Posterior
 from melro_gym.models.networks import MLP as MLP
+from melro_gym.models.no_model import NoWorldModel as NoWorldModel
 from melro_gym.models.normaliser import Normaliser as Normaliser
 from melro_gym.models.parts import build_part as build_part
 from melro_gym.models.parts import describe as describe
@@ -24,6 +25,7 @@ from melro_gym.models.world_model import WorldModel as WorldModel
 
 register_part("normaliser", Normaliser, Normaliser.identity)
 register_part("world_model", WorldModel)
+register_part("no_world_model", NoWorldModel)
 register_part("ensemble", EnsembleWorldModel, EnsembleWorldModel.build)
 register_part("gaussian_policy", GaussianPolicy)
 register_part("critic", Critic)

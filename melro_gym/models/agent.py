@@ -18,6 +18,7 @@ from melro_gym.models.base import AbstractCritic, AbstractPolicy, AbstractWorldM
 from melro_gym.models.distribution import ActionDistribution
 from melro_gym.models.ensemble import several
 from melro_gym.models.metadata import Metadata
+from melro_gym.models.no_model import NoWorldModel
 from melro_gym.models.normaliser import Normaliser
 from melro_gym.models.parts import Description, build_part, describe
 from melro_gym.models.world_model import MODEL_INPUTS, control_size, encode_control
@@ -52,6 +53,8 @@ class AgentConfig:
     max_std: float = 1.0
     terminates: bool = False
     """Whether the world model has a continuation head, for an environment that terminates."""
+    has_model: bool = True
+    """Whether there is a world model at all; the agents of model-free algorithms have none."""
     ensemble_size: int = 1
     """World models; the planner may score in all of them (`PlanConfig.pessimism`)."""
     imagine: str = ""
@@ -106,10 +109,11 @@ class AgentConfig:
                 _description(f"context_{name}", **{name: part}, **told)
                 for name, part in (("policy", policy), ("critic", critic))
             )
+        no_model = _description("no_world_model", obs_size=self.obs_size)
         normaliser = _description("normaliser", size=self.obs_size)
         return {
             "normaliser": normaliser,
-            "world_model": several(world_model, self.ensemble_size),
+            "world_model": several(world_model, self.ensemble_size) if self.has_model else no_model,
             "policy": policy,
             "critic": critic,
         }
@@ -254,9 +258,10 @@ def check_fit(agent: Agent) -> None:
         _expect("policy's mean", distribution.mean, noise.shape)
         _expect("policy's std", distribution.std, noise.shape)
         control = agent.encode(distribution, noise)
-        _expect("world model's step", model.step(state, control), state.shape)
-        _expect("world model's reward", model.reward(state, control), ())
-        _expect("world model's continuation", model.continuation(state, control), ())
+        if not isinstance(model, NoWorldModel):
+            _expect("world model's step", model.step(state, control), state.shape)
+            _expect("world model's reward", model.reward(state, control), ())
+            _expect("world model's continuation", model.continuation(state, control), ())
         _expect("critic's value", agent.critic(state, control), ())
 
     state, noise = (jax.ShapeDtypeStruct((size,), jnp.float32) for size in (agent.obs_size, agent.action_size))

@@ -12,11 +12,12 @@ import jax.random as jr
 from melro_gym.adaptation import make_change
 from melro_gym.checkpoint import package_versions
 from melro_gym.envs.boxes import make_env, wrapper_names
-from melro_gym.models import Agent, AgentConfig, ContextCritic, ContextPolicy, Critic, GaussianPolicy
+from melro_gym.models import Agent, AgentConfig, ContextCritic, ContextPolicy, Critic, GaussianPolicy, NoWorldModel
 from melro_gym.models.context import widened
 from melro_gym.seeds import random_key
 from melro_gym.settings import flatten
 from melro_gym.training.config import TrainConfig
+from melro_gym.training.registry import ALGORITHMS
 
 
 class EnvFacts(NamedTuple):
@@ -76,6 +77,7 @@ def _agent_config(config: TrainConfig, facts: EnvFacts) -> AgentConfig:
         obs_size=facts.obs_size,
         action_size=facts.action_size,
         critic_scale=config.networks.reward_scale / (1.0 - config.run.discount),
+        has_model=ALGORITHMS[config.to_json()["algorithm"]].learns_model,
         imagine=imagine,
         context_size=make_change(imagine, facts.action_size).size if imagine else 0,
         **{**networks, "terminates": bool(networks["terminates"])},
@@ -85,13 +87,16 @@ def _agent_config(config: TrainConfig, facts: EnvFacts) -> AgentConfig:
 def adopt(blank: Agent, former: Agent, name: str) -> Agent:
     """`former`, after checking that its networks are such as `blank` has.
 
-    Where only `blank` is told of changes, policy and critic get the inputs for them, with weights of zero.
+    Where `blank` has no world model, the former's is left out. Where only `blank` is told of changes, policy and critic
+    get the inputs for them, with weights of zero.
 
     Raises:
         ValueError: their sizes or forms differ; the message names them.
     """
     if isinstance(blank.policy, ContextPolicy) and isinstance(former.policy, GaussianPolicy):
         former = _told(former, blank.policy)
+    if isinstance(blank.world_model, NoWorldModel):
+        former = former.with_parts(world_model=blank.world_model)
     wanted, there = (dict(_entries(agent.descriptions())) for agent in (blank, former))
     pairs = {field: (there.get(field), wanted.get(field)) for field in {**wanted, **there}}
     differ = [f"{field} {has} (wanted: {wants})" for field, (has, wants) in pairs.items() if has != wants]

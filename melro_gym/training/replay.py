@@ -72,6 +72,11 @@ class Replay:
         """Observations drawn uniformly, shape `(*shape, S)`."""
         return self._rows.obs[rng.integers(self.size, size=shape)]
 
+    def sample_rows(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Transition:
+        """Single steps drawn uniformly with replacement; leaves `(*shape, ...)`."""
+        index = rng.integers(self.size, size=shape)
+        return Transition(*(column[index] for column in self._rows))
+
     def sample_windows(self, rng: np.random.Generator, shape: tuple[int, ...], length: int) -> Transition:
         """Windows of `length` consecutive steps of one episode, uniform over starts; leaves `(*shape, length, ...)`.
 

@@ -29,6 +29,8 @@ class AbstractAlgorithm(abc.ABC, Generic[State]):
 
     name: ClassVar[str]
     """What it is chosen by."""
+    learns_model: ClassVar[bool] = True
+    """Whether the agent has a world model; without one it acts, and `fit_world_model` lets it plan."""
     Config: ClassVar[type]
     """Frozen dataclass of its own settings, each declared with `melro_gym.settings.setting`."""
 

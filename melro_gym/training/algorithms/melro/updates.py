@@ -22,9 +22,7 @@ from melro_gym.training.algorithms.melro.config import MelroConfig
 from melro_gym.training.algorithms.melro.learner import (
     LearnerState,
     Model,
-    apply_gradient,
     make_optimisers,
-    towards,
 )
 from melro_gym.training.algorithms.melro.losses import (
     Behaviour,
@@ -40,6 +38,7 @@ from melro_gym.training.algorithms.melro.model_losses import (
     negative_elbo,
     regression_loss,
 )
+from melro_gym.training.parameters import apply_gradient, towards
 
 
 class Task(NamedTuple):
