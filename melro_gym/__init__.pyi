@@ -1,6 +1,7 @@
 from melro_gym import adaptation as adaptation
 from melro_gym import control as control
 from melro_gym import evaluation as evaluation
+from melro_gym import interop as interop
 from melro_gym import models as models
 from melro_gym import planning as planning
 from melro_gym import realtime as realtime

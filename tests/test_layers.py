@@ -23,6 +23,7 @@ LAYERS = (
     {"wrappers", "realtime", "audit"},
     {"evaluation"},
     {"training"},
+    {"interop"},
     {"cli"},
 )
 """From the bottom to the top; those of one layer may use each other."""

@@ -9,11 +9,16 @@ from melro_gym.models.base import AbstractSingleModel as AbstractSingleModel
 from melro_gym.models.base import AbstractWorldModel as AbstractWorldModel
 from melro_gym.models.context import ContextCritic as ContextCritic
 from melro_gym.models.context import ContextPolicy as ContextPolicy
+from melro_gym.models.copied import CopiedCritic as CopiedCritic
+from melro_gym.models.copied import CopiedPolicy as CopiedPolicy
+from melro_gym.models.copied import CriticFromRaw as CriticFromRaw
+from melro_gym.models.copied import FromRaw as FromRaw
 from melro_gym.models.critic import Critic as Critic
 from melro_gym.models.distribution import ActionDistribution as ActionDistribution
 from melro_gym.models.ensemble import EnsembleWorldModel as EnsembleWorldModel
 from melro_gym.models.inference import InferenceNetwork as InferenceNetwork
 from melro_gym.models.inference import Posterior as Posterior
+from melro_gym.models.layers import Layers as Layers
 from melro_gym.models.networks import MLP as MLP
 from melro_gym.models.no_model import NoWorldModel as NoWorldModel
 from melro_gym.models.normaliser import Normaliser as Normaliser
@@ -31,3 +36,7 @@ register_part("gaussian_policy", GaussianPolicy)
 register_part("critic", Critic)
 register_part("context_policy", ContextPolicy, ContextPolicy.build)
 register_part("context_critic", ContextCritic, ContextCritic.build)
+register_part("copied_policy", CopiedPolicy, CopiedPolicy.build)
+register_part("copied_critic", CopiedCritic, CopiedCritic.build)
+register_part("from_raw", FromRaw, FromRaw.build)
+register_part("critic_from_raw", CriticFromRaw, CriticFromRaw.build)

@@ -121,8 +121,11 @@ def examples_as_columns() -> Iterator[None]:
 
 
 def affine(layer: eqx.nn.Linear, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
-    """`W x + b` as a row times a matrix: under `vmap`, rows stay rows, where `layer(x)` would transpose the batch."""
-    if _columns.get():
-        return layer(x)
+    """`W x + b`; see `product`."""
     assert layer.bias is not None
-    return x @ layer.weight.T + layer.bias
+    return product(layer.weight, layer.bias, x)
+
+
+def product(weight: Array, bias: Array, x: Float[Array, " in_size"]) -> Float[Array, " out_size"]:
+    """`W x + b` as a row times a matrix: under `vmap`, rows stay rows, where `W x` would transpose the batch."""
+    return weight @ x + bias if _columns.get() else x @ weight.T + bias

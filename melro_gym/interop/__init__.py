@@ -1,0 +1,9 @@
+"""Policies of other code bases: copied into this package's modules, or asked.
+
+One module per code base, which registers itself; see `base.register_source`.
+"""
+
+from melro_gym.interop.base import Foreign as Foreign
+from melro_gym.interop.base import InteropError as InteropError
+from melro_gym.interop.base import register_source as register_source
+from melro_gym.interop.convert import convert as convert
