@@ -33,6 +33,8 @@ class Foreign:
     """A copy of its value function over raw observations; None: it has none that can be copied."""
     discount: float | None = None
     """Per step of its environment, that its value function was learned with."""
+    reason: str = ""
+    """Why it was not copied; empty where it was."""
 
     @property
     def exact(self) -> bool:
@@ -105,10 +107,10 @@ _SOURCES: dict[str, Converter] = {}
 
 
 def register_source(*modules: str) -> Callable[[Converter], Converter]:
-    """Decorator of the function that converts models whose class is in one of these modules or packages.
+    """Decorator of the function that converts models whose class is, or is in, one of these.
 
     Args:
-        modules: such as `stable_baselines3` or `torch.nn`; the longest that fits the class decides.
+        modules: such as `stable_baselines3`, `torch.nn` or `builtins.dict`; the longest that fits the class decides.
     """
 
     def keep(converter: Converter) -> Converter:
@@ -120,17 +122,17 @@ def register_source(*modules: str) -> Callable[[Converter], Converter]:
 
 def find_source(model: Any) -> Converter | None:
     """The converter for a model, by its class and then by what that derives from; imports nothing."""
-    for module in (cls.__module__ for cls in type(model).__mro__):
-        for known in _prefixes(module):
+    for name in (f"{cls.__module__}.{cls.__qualname__}" for cls in type(model).__mro__):
+        for known in _prefixes(name):
             if known in _SOURCES:
                 return _SOURCES[known]
     return None
 
 
-def _prefixes(module: str) -> Iterator[str]:
-    while module:
-        yield module
-        module = module.rpartition(".")[0]
+def _prefixes(name: str) -> Iterator[str]:
+    while name:
+        yield name
+        name = name.rpartition(".")[0]
 
 
 def read_statistics(normaliser: Any, clip_obs: float | None, size: int) -> Statistics | None:

@@ -52,6 +52,7 @@ LAYERS: dict[str, LayerKind] = {
     "layer_norm": LayerKind(_layer_norm, _rows, ("size",), ("epsilon",)),
     "standardise": LayerKind(lambda x, mean, std, _: (x - mean) / std, _rows, ("size",)),
     "scale": LayerKind(lambda x, factor, offset, _: x * factor + offset, _rows, ("size",)),
+    "constant": LayerKind(lambda x, value, _: value, lambda size: ((size,),), ("size",)),
     "clip": LayerKind(jnp.clip, numbers=("low", "high")),
     "leaky_relu": LayerKind(jax.nn.leaky_relu, numbers=("slope",)),
     "elu": LayerKind(jax.nn.elu, numbers=("alpha",)),
