@@ -1,0 +1,69 @@
+"""SBX, Stable-Baselines3 in JAX: SAC, TD3, DDPG, TQC, PPO; CrossQ and Simba networks are asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from melro_gym.interop.base import Foreign, Request, register_source
+from melro_gym.interop.callables import opaque
+from melro_gym.interop.copying import (
+    UnsupportedLayerError,
+    check_spaces,
+    constant,
+    copied_critic,
+    copied_policy,
+    from_units,
+    plain,
+    with_copies,
+)
+from melro_gym.interop.flax_mlp import dense, hidden, network
+from melro_gym.interop.stable_baselines3 import with_own_settings
+from melro_gym.models import CopiedCritic, CopiedPolicy
+
+
+@register_source("sbx")
+def from_sbx(model: Any, request: Request) -> Foreign:
+    """A model, or the policy of one.
+
+    Raises:
+        InteropError: spaces that are not the environment's.
+    """
+    source, policy = f"sbx {type(model).__name__}", getattr(model, "policy", model)
+    check_spaces(source, model, request)
+    request = with_own_settings(model, request)
+    asked = opaque(source, lambda obs: model.predict(obs, deterministic=True)[0], request)
+    return with_copies(asked, request, lambda: _policy(policy, request), lambda: _critic(policy, request))
+
+
+def _policy(policy: Any, request: Request) -> CopiedPolicy:
+    parameters = policy.actor_state.params.get("params")
+    if parameters is None:  # CrossQ keeps them without this name
+        raise UnsupportedLayerError("its batch normalisation cannot be copied")
+    count = len(policy.net_arch_pi)
+    trunk = hidden(parameters, count, policy.activation_fn)
+    head = [dense(parameters, count)]
+    if "log_std" in parameters:  # PPO
+        spread = [constant(np.exp(np.asarray(parameters["log_std"])))]
+        return copied_policy(request, trunk, head, spread, [from_units(request.action_space)])
+    if f"Dense_{count + 1}" not in parameters:  # TD3, DDPG
+        return copied_policy(request, trunk, [*head, plain("tanh")], None)
+    spread = [dense(parameters, count + 1), plain("clip", -20.0, 2.0), plain("exp")]
+    return copied_policy(request, trunk, head, spread, [plain("tanh")])
+
+
+def _critic(policy: Any, request: Request) -> CopiedCritic | None:
+    if hasattr(policy, "vf_state"):
+        values = network(policy.vf_state.params["params"], policy.activation_fn)
+        return copied_critic(request, [values], of_actions=False)
+    if policy.dropout_rate:
+        return None  # random, in this library also when it values
+    if hasattr(policy, "qf1_state"):  # TQC
+        states = (policy.qf1_state, policy.qf2_state)
+        nets = [network(state.params["params"], policy.activation_fn) for state in states]
+        return copied_critic(request, nets, drop=policy.top_quantiles_to_drop_per_net * len(nets))
+    (stack,) = policy.qf_state.params["params"].values()
+    each = [jax.tree.map(lambda leaf, index=index: leaf[index], stack) for index in range(policy.n_critics)]
+    return copied_critic(request, [network(part, policy.activation_fn) for part in each])
