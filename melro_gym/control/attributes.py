@@ -214,5 +214,14 @@ def find_agent(agent: Agent | str | os.PathLike[str]) -> Agent:
 
     Raises:
         CheckpointError: it cannot be loaded.
+        TypeError: it is none, such as a policy of another library; the message says how to make one of it.
     """
-    return agent if isinstance(agent, Agent) else load_agent(agent)
+    if isinstance(agent, Agent):
+        return agent
+    if isinstance(agent, str | os.PathLike):
+        return load_agent(agent)
+    kind = f"{type(agent).__module__}.{type(agent).__qualname__}"
+    raise TypeError(
+        f"A controller needs an agent, its file or the name of a shipped one; got {kind}. A policy of another library "
+        "becomes an agent by `melro_gym.MELROController(env, melro_gym.wrap_policy(model, env, steps=50_000))`."
+    )

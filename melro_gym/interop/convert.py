@@ -8,11 +8,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from melro_gym.interop import sbx, stable_baselines3
+from melro_gym.interop import cleanrl, sbx, stable_baselines3, torch_modules
 from melro_gym.interop.base import Foreign, InteropError, Request, find_source, read_statistics
 from melro_gym.interop.callables import ask
 
-CODE_BASES = (stable_baselines3, sbx)
+CODE_BASES = (stable_baselines3, sbx, cleanrl, torch_modules)
 """Modules that register themselves with `register_source`."""
 
 

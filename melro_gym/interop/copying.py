@@ -170,3 +170,24 @@ def check_spaces(source: str, model: Any, request: Request) -> None:
             f"{source} acts in {own}, but the environment in {request.action_space}: wrap the environment as it was "
             "wrapped for training, as in gymnasium.wrappers.RescaleAction(env, low, high)."
         )
+
+
+def rows_of(policy: CopiedPolicy, request: Request) -> Callable[[np.ndarray], np.ndarray]:
+    """A copy as a function of raw observations `(R, S)` to actions `(R, A)` in the environment's units.
+
+    For sources that are weights alone, which nothing else can ask.
+
+    Raises:
+        InteropError: the copy is of other sizes.
+    """
+    low, high = (bound.astype(np.float64) for bound in (request.action_space.low, request.action_space.high))
+    decide = jax.jit(lambda obs: jax.vmap(policy)(obs).mean)
+    try:
+        shape = jax.eval_shape(decide, np.zeros((1, request.obs_size), np.float32)).shape
+    except (TypeError, ValueError) as error:
+        raise InteropError(
+            f"These weights fit no observations of size {request.obs_size}, as the environment's."
+        ) from error
+    if shape != (1, request.action_size):
+        raise InteropError(f"These weights give {shape[1]} actions, but the environment takes {request.action_size}.")
+    return lambda obs: low + (np.asarray(decide(obs)) + 1.0) / 2.0 * (high - low)

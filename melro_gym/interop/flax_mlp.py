@@ -44,7 +44,7 @@ def hidden(parameters: Mapping[str, Any], count: int, activation: Any) -> list[L
     Args:
         parameters: of one network.
         count: hidden layers.
-        activation: a function of `flax.linen`.
+        activation: a function of `flax.linen`, or its name.
 
     Raises:
         UnsupportedLayerError: another function, or layers of other kinds.

@@ -152,3 +152,15 @@ def test_what_is_no_seed_is_refused(agent, seed):
         two(agent).reset(seed=seed)
     with pytest.raises(ValueError, match="`seed` must be"):
         one(agent).reset(seed=seed)
+
+
+@pytest.mark.parametrize("make", [one, two])
+def test_a_policy_of_another_library_is_told_how_it_becomes_an_agent(make):
+    class Model:
+        def predict(self, obs):
+            return obs, None
+
+    call = r"`melro_gym\.MELROController\(env, melro_gym\.wrap_policy\(model, env, steps=50_000\)\)`"
+    for model in (Model(), lambda obs: obs):
+        with pytest.raises(TypeError, match=call):
+            make(model)
