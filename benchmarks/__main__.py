@@ -1,4 +1,7 @@
-"""Run all benchmarks: `make bench`, or `python -m benchmarks [env_step|planning|training ...]`."""
+"""Run all benchmarks: `make bench`, or `python -m benchmarks [env_step|planning|training ...]`.
+
+`python -m benchmarks foreign ...` is `benchmarks.foreign` with its own settings.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,11 @@ NAMES = ("env_step", "planning", "training")
 
 def main(names: list[str]) -> int:
     """Run the named benchmarks, or all."""
+    if names[:1] == ["foreign"]:
+        from benchmarks import foreign
+
+        foreign.run(names[1:])
+        return 0
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         print(f"Unknown benchmarks {', '.join(unknown)}. Choices: {', '.join(NAMES)}.", file=sys.stderr)

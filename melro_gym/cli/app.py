@@ -18,8 +18,9 @@ from melro_gym.cli.harden import Harden
 from melro_gym.cli.settings import Settings
 from melro_gym.cli.train import Train
 from melro_gym.cli.tune import Tune
+from melro_gym.cli.wrap import Wrap
 
-VERBS = (Demo, Envs, Agents, Settings, Train, Harden, Evaluate, Tune)
+VERBS = (Demo, Envs, Agents, Settings, Train, Harden, Wrap, Evaluate, Tune)
 """Dataclasses of arguments with a method `run`; the class's name in lower case is the verb, its docstring the help."""
 
 

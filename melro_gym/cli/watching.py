@@ -30,6 +30,11 @@ def watch_training(config: TrainConfig, out: Path, **switches: Any) -> None:
     console.print(f"Agents: {', '.join(agents) or 'none yet'}", soft_wrap=True)
 
 
+_COPY = {"distillation_rmse": "copy off by {:.3f}  "}
+_ROUND = {"model/one_step_error": "error {:.2f}  ", "policy/entropy": "entropy {:.1f}  ", **_COPY}
+_EVALUATION = {"model/one_step_error": "model error {:.3f}   ", "policy/std": "std {:.2f}   ", **_COPY}
+
+
 class Display(Callback):
     """A bar that each round moves, and a line per evaluation above it."""
 
@@ -40,7 +45,7 @@ class Display(Callback):
     def on_round(self, numbers: dict[str, Any]) -> None:
         text = (
             f"return {three_digits(numbers['train/return'])}  "
-            f"{_known(numbers, {'model/one_step_error': 'error {:.2f}  ', 'policy/entropy': 'entropy {:.1f}  '})}"
+            f"{_known(numbers, _ROUND)}"
             f"clipped {numbers['train/clipped']:.0%}  "
             f"{numbers['updates_per_second']:.0f} updates/s  "
             f"{numbers['minutes_left']:.0f} min left"
@@ -54,7 +59,7 @@ class Display(Callback):
         self._progress.console.print(
             f"{numbers['env_steps']:>8} steps {numbers['minutes']:6.1f} min   "
             f"return, means {means:>6}   samples {samples:>6}   {changed}"
-            f"{_known(numbers, {'model/one_step_error': 'model error {:.3f}   ', 'policy/std': 'std {:.2f}   '})}"
+            f"{_known(numbers, _EVALUATION)}"
             f"{numbers['minutes_left']:.0f} min left",
             soft_wrap=True,
         )

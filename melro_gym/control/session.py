@@ -25,6 +25,7 @@ from melro_gym.control.options import Options
 from melro_gym.control.reports import Circumstances, decision_report, no_decision
 from melro_gym.models import Agent
 from melro_gym.models.no_model import check_model
+from melro_gym.models.outside import outside_policy
 from melro_gym.planning import PlanConfig, PlanResult
 
 
@@ -63,6 +64,8 @@ class Session:
         self.agent, self.options, self.box, self.scale = agent, options, box, ActionScale(box)
         self.counters = Counters()
         self.clock: Callable[[], float] = time.perf_counter
+        outside = outside_policy(agent.policy)
+        self._asked = None if outside is None else outside.predict
         self._single = single
         self._mean, self._std = np.asarray(agent.normaliser.mean), np.asarray(agent.normaliser.std)
         estimator = find_estimator(options.estimator, agent)
@@ -93,7 +96,7 @@ class Session:
             memory: of the decision before.
             reading: observations.
             proposals: means of the first planned actions, `(B, A)` in the environment's units; None where the agent
-                itself proposes.
+                itself proposes, or the policy that its own is a copy of.
             active: mask `(B,)`.
             config: settings.
 
@@ -104,6 +107,8 @@ class Session:
         started = self.clock()
         failure = self._unreadable(reading, active)
         readable = failure != "observation"
+        if proposals is None and self._asked is not None:
+            proposals = self.scale.to_env(self._asked(reading.obs))
         start, failure = self._proposals(proposals, failure, active)
         inputs = self._inputs(memory, reading.obs, start, active & readable, config)
         kept, result, steps_done, hit = self._compute(inputs, config, started)

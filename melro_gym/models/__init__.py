@@ -22,6 +22,8 @@ from melro_gym.models.layers import Layers as Layers
 from melro_gym.models.networks import MLP as MLP
 from melro_gym.models.no_model import NoWorldModel as NoWorldModel
 from melro_gym.models.normaliser import Normaliser as Normaliser
+from melro_gym.models.outside import OutsideCritic as OutsideCritic
+from melro_gym.models.outside import OutsidePolicy as OutsidePolicy
 from melro_gym.models.parts import build_part as build_part
 from melro_gym.models.parts import describe as describe
 from melro_gym.models.parts import register_part as register_part
@@ -40,3 +42,5 @@ register_part("copied_policy", CopiedPolicy, CopiedPolicy.build)
 register_part("copied_critic", CopiedCritic, CopiedCritic.build)
 register_part("from_raw", FromRaw, FromRaw.build)
 register_part("critic_from_raw", CriticFromRaw, CriticFromRaw.build)
+register_part("outside_policy", OutsidePolicy, OutsidePolicy.build)
+register_part("outside_critic", OutsideCritic, OutsideCritic.build)

@@ -19,7 +19,6 @@ from melro_gym.models.critic import Critic
 from melro_gym.models.distribution import ActionDistribution
 from melro_gym.models.networks import MLP
 from melro_gym.models.parts import Description, build_part, describe
-from melro_gym.models.policy import GaussianPolicy
 
 Told = TypeVar("Told", bound=AbstractPolicy | AbstractCritic)
 
@@ -27,20 +26,20 @@ Told = TypeVar("Told", bound=AbstractPolicy | AbstractCritic)
 class ContextPolicy(AbstractPolicy):
     """A policy of state and context; nothing trains the context."""
 
-    policy: GaussianPolicy
+    policy: AbstractPolicy
     """Of `[s, c]`."""
     context: Float[Array, " C"]
     change: str = eqx.field(static=True)
     """Family of changes that the context describes (`adaptation.CHANGES`)."""
 
-    def __init__(self, policy: GaussianPolicy, context: Float[Array, " C"], change: str):
+    def __init__(self, policy: AbstractPolicy, context: Float[Array, " C"], change: str):
         self.policy, self.context, self.change = policy, context, change
 
     @classmethod
     def build(cls, policy: Description, context_size: int, change: str, *, key: PRNGKeyArray) -> ContextPolicy:
         """An untrained policy that is told of no change."""
         context = jnp.zeros(check_size("context_size", context_size), jnp.float32)
-        return cls(build_part(policy, key, GaussianPolicy), context, check_word("change", change))
+        return cls(build_part(policy, key, AbstractPolicy), context, check_word("change", change))
 
     def arguments(self) -> dict[str, Any]:
         """What it is built from, as JSON values."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -19,6 +19,9 @@ from melro_gym.models import Agent
 from melro_gym.models.rows import base_policy, told_policy
 from melro_gym.seeds import derived
 from melro_gym.training.replay import Replay, Transition
+
+Asked = Callable[[np.ndarray], np.ndarray]
+"""A policy that is no agent's: raw observations `(B, S)` to actions `(B, A)` in [-1, 1]."""
 
 _LEAST_STD = 0.05
 """Smallest standard deviation of random actions."""
@@ -121,13 +124,13 @@ class Collector:
             )
 
     def collect(
-        self, decisions: int, agent: Agent | None, rng: np.random.Generator, exploration_noise: float = 0.0
+        self, decisions: int, agent: Agent | Asked | None, rng: np.random.Generator, exploration_noise: float = 0.0
     ) -> None:
         """Execute samples of the agent's base policy, or of a random policy where there is no agent.
 
         Args:
             decisions: over all environments together; rounded up to a multiple of their number.
-            agent: whose policy acts.
+            agent: whose policy acts; or a function whose actions are executed, which is told of no change.
             rng: draws the samples.
             exploration_noise: standard deviation of what is added to the agent's samples.
 
@@ -198,13 +201,16 @@ class Collector:
             )
 
     def _propose(
-        self, agent: Agent | None, rng: np.random.Generator, exploration_noise: float
+        self, agent: Agent | Asked | None, rng: np.random.Generator, exploration_noise: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """Means and standard deviations of the policy or, without an agent, of the random policy, `(B, A)`."""
         if agent is None:
             shape = (len(self.episodes), *_flat(self._envs.single_action_space).shape)
             return rng.uniform(-1.0, 1.0, shape), rng.uniform(_LEAST_STD, 1.0, shape)
-        if self._change is None:
+        if not isinstance(agent, Agent):
+            mean = agent(self._obs)
+            std = np.zeros_like(mean)
+        elif self._change is None:
             mean, std = base_policy(agent, self._obs)
         else:
             mean, std = told_policy(agent, self._obs, self._contexts)

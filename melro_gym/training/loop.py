@@ -42,6 +42,7 @@ from melro_gym.training.run import (
     save_run,
 )
 from melro_gym.training.signals import close_envs, deaf_children
+from melro_gym.training.start import AbstractStart
 
 _MIN_STD = 1e-2
 _SAVE_SECONDS = 120.0
@@ -59,6 +60,7 @@ def train(
     device: str | None = None,
     tensorboard: bool = False,
     callbacks: Sequence[Callback] = (),
+    start: AbstractStart | None = None,
     preset: str = "cpu",
     **settings: Any,
 ) -> Agent:
@@ -79,6 +81,7 @@ def train(
         device: where JAX computes, such as `cpu`, `gpu` or `gpu:1`; None leaves it to JAX.
         tensorboard: write curves for TensorBoard to `out/tensorboard`; needs the extra `tensorboard`.
         callbacks: called with numbers and agents; each may stop the run.
+        start: networks and first data from elsewhere, as `melro_gym.wrap_policy` makes them; needed to resume too.
         preset: named settings, with an id.
         **settings: those of `TrainConfig` by their own names, with an id; `algorithm` chooses who trains.
 
@@ -108,8 +111,8 @@ def train(
             many = config.collection.num_envs, config.collection.vectorization
             envs = make_envs(config.run.env, config.run.env_kwargs, *many)
         try:
-            start = functools.partial(restore_run, folder=folder, amend=amend) if has_state(folder) else _start
-            return _loop(start(config, facts, envs), folder, max_minutes, hooks)
+            begin = functools.partial(restore_run, folder=folder, amend=amend) if has_state(folder) else _start
+            return _loop(begin(config, facts, envs, begin=start), folder, max_minutes, hooks)
         finally:
             close_envs(envs)
             for callback in hooks:
@@ -134,17 +137,38 @@ def find_device(name: str | None) -> Any:
         ) from None
 
 
-def _start(config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, Any]) -> Run:
+def _start(
+    config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, Any], *, begin: AbstractStart | None = None
+) -> Run:
     """Initial data, normaliser, and what the algorithm learns from them (Algorithm 1, lines 2-4)."""
     replay = empty_replay(config, facts)
     collector = make_collector(config, envs, replay)
     seed = config.run.seed
     rng = np.random.default_rng(sequence(seed, 2, 0))
-    begin = _adopted if config.run.start_from else _random
-    config, agent = begin(config, facts, replay, collector, rng)
+    if begin is not None:
+        first = functools.partial(_elsewhere, begin)
+    else:
+        first = _adopted if config.run.start_from else _random
+    config, agent = first(config, facts, replay, collector, rng)
     algorithm = make_algorithm(config)
     learner = algorithm.prepare(algorithm.init(agent), replay, rng, jr.fold_in(random_key(seed), _INITIAL_STREAM))
-    return Run(config, facts, replay, collector, algorithm, learner, 0, 0.0)
+    return Run(config, facts, replay, collector, algorithm, learner, 0, 0.0, start=begin)
+
+
+def _elsewhere(
+    begin: AbstractStart,
+    config: TrainConfig,
+    facts: EnvFacts,
+    replay: Replay,
+    collector: Collector,
+    rng: np.random.Generator,
+) -> tuple[TrainConfig, Agent]:
+    """Networks from elsewhere, whose policy collects the initial data."""
+    collection = config.collection
+    policy = begin.collects(config, facts)
+    collector.collect(collection.initial_decisions, policy, rng, collection.exploration_noise)
+    config = with_termination(config, replay)
+    return config, begin.agent(config, facts, replay)
 
 
 def _adopted(
@@ -165,10 +189,16 @@ def _random(
 ) -> tuple[TrainConfig, Agent]:
     """Untrained networks, which normalise observations as the random policy's data say."""
     collector.collect(config.collection.initial_decisions, None, rng)
-    if config.networks.terminates is None:
-        config = replace(config, terminates=bool(replay.rows.terminated.any()))
+    config = with_termination(config, replay)
     normaliser = first_normaliser(replay.rows.obs)
     return config, eqx.tree_at(lambda tree: tree.normaliser, blank_agent(config, facts), normaliser)
+
+
+def with_termination(config: TrainConfig, replay: Replay) -> TrainConfig:
+    """The settings with `terminates` decided by the data, where it was left open."""
+    if config.networks.terminates is not None:
+        return config
+    return replace(config, terminates=bool(replay.rows.terminated.any()))
 
 
 def first_normaliser(obs: np.ndarray) -> Normaliser:
@@ -194,6 +224,7 @@ def _round(run: Run) -> tuple[Run, dict[str, float]]:
 def _loop(run: Run, folder: Path, max_minutes: float | None, callbacks: Sequence[Callback]) -> Agent:
     total, every = run.config.run.total_env_steps, run.config.run.eval_every
     first, agent = env_steps(run), _result(run)
+    beginning = {} if run.start is None else run.start.numbers(run.algorithm.actor(run.learner), run.config, run.replay)
     with explain_full_disk(folder):
         curve = Curve(folder, first)
     started = saved = time.monotonic()
@@ -204,12 +235,14 @@ def _loop(run: Run, folder: Path, max_minutes: float | None, callbacks: Sequence
         run, numbers = _round(run)
         run = run._replace(minutes=offset + time.monotonic() / 60.0)
         steps, agent = env_steps(run), _result(run)
-        numbers |= _progress(run, time.monotonic() - round_started, (time.monotonic() - started) / (steps - first))
+        numbers |= beginning | _progress(
+            run, time.monotonic() - round_started, (time.monotonic() - started) / (steps - first)
+        )
         stops = [callback.on_round(numbers) for callback in callbacks]
         evaluated = steps >= total or steps // every > before // every
         if evaluated:
             numbers |= evaluate_agent(agent, run.config)
-            agent = _with_result(run, agent, numbers)
+            agent = _with_result(run, agent, numbers, beginning)
             with explain_full_disk(folder):
                 _keep(agent, numbers, folder, curve)
             stops += [callback.on_evaluation(numbers, agent) for callback in callbacks]
@@ -223,7 +256,8 @@ def _loop(run: Run, folder: Path, max_minutes: float | None, callbacks: Sequence
 
 def _result(run: Run) -> Agent:
     """The algorithm's agent with the run's metadata, which no compiled update keeps."""
-    return run.algorithm.result(run.learner).with_metadata(agent_record(run.config, run.facts, run.amendments))
+    record = agent_record(run.config, run.facts, run.amendments) | ({} if run.start is None else run.start.record())
+    return run.algorithm.result(run.learner).with_metadata(record)
 
 
 def _progress(run: Run, seconds: float, seconds_per_step: float) -> dict[str, Any]:
@@ -246,9 +280,9 @@ def _keep(agent: Agent, numbers: dict[str, Any], folder: Path, curve: Curve) -> 
     curve.add(numbers)
 
 
-def _with_result(run: Run, agent: Agent, numbers: dict[str, Any]) -> Agent:
+def _with_result(run: Run, agent: Agent, numbers: dict[str, Any], beginning: dict[str, float]) -> Agent:
     """The agent with its evaluation in the metadata, in buffers that the next round does not donate."""
-    kept = {name: numbers[name] for name in ("env_steps", "minutes", "eval/mean", "eval/sample")}
+    kept = {name: numbers[name] for name in ("env_steps", "minutes", "eval/mean", "eval/sample", *beginning)}
     mode = "mean" if numbers["eval/mean"] >= numbers["eval/sample"] else "sample"
     facts = {"result": kept, "action_mode": mode, **run.algorithm.about(agent, run.replay)}
     return jax.tree.map(jnp.copy, agent.with_metadata({**agent.metadata, **facts}))

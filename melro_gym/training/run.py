@@ -21,6 +21,7 @@ from melro_gym.training.collect import Collector
 from melro_gym.training.config import TrainConfig
 from melro_gym.training.registry import ALGORITHMS
 from melro_gym.training.replay import Replay
+from melro_gym.training.start import AbstractStart
 from melro_gym.training.stored import STATE_FORMAT, Stored, read_state
 
 STATE_FILE = "state.safetensors"
@@ -41,6 +42,8 @@ class Run(NamedTuple):
     """Time spent in training so far, over all interruptions."""
     amendments: tuple[dict[str, Any], ...] = ()
     """Where settings changed: `env_steps`, and in `before` the values until then."""
+    start: AbstractStart | None = None
+    """What it began with, where that is from elsewhere."""
 
 
 def make_algorithm(config: TrainConfig) -> AbstractAlgorithm[Any]:
@@ -162,7 +165,13 @@ def with_arrays(state: Any, arrays: dict[str, np.ndarray]) -> Any:
 
 
 def restore_run(
-    config: TrainConfig, facts: EnvFacts, envs: VectorEnv[Any, Any, Any], folder: Path, *, amend: bool = False
+    config: TrainConfig,
+    facts: EnvFacts,
+    envs: VectorEnv[Any, Any, Any],
+    folder: Path,
+    *,
+    amend: bool = False,
+    begin: AbstractStart | None = None,
 ) -> Run:
     """The run that `save_run` wrote, with the environments where they were.
 
@@ -185,10 +194,14 @@ def restore_run(
     if differ:
         amendments += ({"env_steps": done, "before": differ},)
     algorithm = make_algorithm(config)
-    learner = with_arrays(algorithm.init(blank_agent(config, facts)), stored.learner)
+    blank = blank_agent(config, facts) if begin is None else begin.blank(config, facts)
+    learner = with_arrays(algorithm.init(blank), stored.learner)
+    if begin is not None:
+        begin.check(algorithm.actor(learner))
     collector = make_collector(config, envs, replay)
     collector.resume(stored.episodes, stored.last_return)
-    return Run(config, facts, replay, collector, algorithm, learner, stored.rounds, stored.minutes, amendments)
+    progress = stored.rounds, stored.minutes
+    return Run(config, facts, replay, collector, algorithm, learner, *progress, amendments, begin)
 
 
 def _check_sizes(stored: Stored, facts: EnvFacts, num_envs: int, capacity: int) -> None:

@@ -135,6 +135,8 @@ def behaviour_gradient(task: Task, agent: Agent, entropy_share: Array) -> Callab
 
     def loss(parameters: Behaviour, static: Behaviour, target: Any, states: Array, noise: Array, key: Array) -> Any:
         behaviour = eqx.combine(parameters, static)
+        if config.freeze_policy:  # spares the way back through the model
+            behaviour = behaviour._replace(policy=eqx.combine(jax.lax.stop_gradient(parameters.policy), static.policy))
 
         def single(model: Any, start: Array, eps: Array, key: PRNGKeyArray) -> tuple[Array, Metrics]:
             learned, bootstrap = behaviour, target

@@ -1,0 +1,252 @@
+"""Does wrapping help? Policies trained by another library's own code, alone and wrapped, on changed robots.
+
+`python -m benchmarks foreign train`, then `wrap`, then `evaluate` (or `all`); `--help` for the settings. Needs sbx-rl.
+Every part goes on where it was stopped: policies, runs and cells that are there are not made again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tyro
+
+import melro_gym
+from benchmarks.cells import Record, run_cells
+from melro_gym.envs.boxes import make_env
+from melro_gym.evaluation import evaluate
+from melro_gym.evaluation.statistics import bootstrap_mean
+from melro_gym.files import write_text
+from melro_gym.interop.wrap import asking
+
+Env = tuple[str, dict[str, Any]]
+
+
+class Cell(NamedTuple):
+    """One controller on one environment."""
+
+    env: Env
+    who: str
+    """`base`, or the kind of the wrapped agent."""
+    folder: Path
+    episodes: int
+
+
+class Task(NamedTuple):
+    """A robot, and how long the foreign policy learns on it."""
+
+    env: str
+    decisions: int
+    """Of the foreign training at most."""
+    minutes: float
+    """Of the foreign training at most."""
+    perturbed: tuple[Env, ...]
+    """Where base and wrapped policy are compared, besides the nominal environment."""
+
+
+TASKS = {
+    "cartpole": Task(
+        "CartpoleSwingup-v0",
+        20_000,
+        60.0,
+        (
+            ("CartpoleSwingup-PoleLength-v0", {"value": 0.5}),
+            ("CartpoleSwingup-PoleLength-v0", {"value": 2.0}),
+            ("CartpoleSwingup-PoleMass-v0", {"value": 1.0}),
+            ("CartpoleSwingup-JointDamping-v0", {"value": 0.05}),
+            ("CartpoleSwingup-SliderDamping-v0", {"value": 1.0}),
+            ("CartpoleSwingup-SliderDamping-v0", {"value": 3.0}),
+        ),
+    ),
+    "walker": Task(
+        "WalkerWalk-v0",
+        500_000,
+        35.0,
+        (
+            ("WalkerWalk-DisabledRightHip-v0", {}),
+            ("WalkerWalk-DisabledRightKnee-v0", {}),
+            ("WalkerWalk-DisabledLeftAnkle-v0", {}),
+            ("WalkerWalk-JointDamping-v0", {"value": 5.0}),
+            ("WalkerWalk-ContactFriction-v0", {"value": 0.3}),
+            ("WalkerWalk-ThighLength-v0", {"value": 0.3}),
+        ),
+    ),
+}
+
+
+def train_foreign(task: Task, folder: Path, chunk: int = 5000) -> None:
+    """Soft actor-critic of SBX with its own settings, eight updates after every eight decisions."""
+    import sbx
+
+    done, model_file, buffer_file = folder / "sac.json", folder / "sac.zip", folder / "sac-buffer.pkl"
+    record = json.loads(done.read_text()) if done.exists() else {"decisions": 0, "minutes": 0.0, "returns": []}
+    if record["decisions"] >= task.decisions or record["minutes"] >= task.minutes:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    env = make_env(task.env, {})
+    if record["decisions"]:
+        model = sbx.SAC.load(model_file, env=env)
+        model.load_replay_buffer(buffer_file)
+    else:
+        model = sbx.SAC("MlpPolicy", env, seed=0, train_freq=8, gradient_steps=8, learning_starts=1000)
+    while record["decisions"] < task.decisions and record["minutes"] < task.minutes:
+        started = time.perf_counter()
+        model.learn(chunk, reset_num_timesteps=False)
+        record["decisions"] = int(model.num_timesteps)
+        record["minutes"] += (time.perf_counter() - started) / 60.0
+        record["returns"].append(round(float(np.mean(own_returns(model, task))), 1))
+        model.save(model_file)
+        model.save_replay_buffer(buffer_file)
+        done.write_text(json.dumps(record))
+        print(
+            f"{task.env}: {record['decisions']} decisions, {record['minutes']:.1f} min, {record['returns'][-1]:.0f}",
+            flush=True,
+        )
+
+
+def own_returns(model: Any, task: Task, episodes: int = 5) -> list[float]:
+    """Returns of a policy by its own `predict`."""
+    env = make_env(task.env, {})
+    returns = []
+    for seed in range(episodes):
+        obs, _ = env.reset(seed=seed)
+        total, over = 0.0, False
+        while not over:
+            obs, reward, terminated, truncated, _ = env.step(model.predict(obs, deterministic=True)[0])
+            total, over = total + float(reward), terminated or truncated
+        returns.append(total)
+    return returns
+
+
+def wrap_foreign(name: str, folder: Path, steps: int, kinds: Sequence[str]) -> None:
+    """The three lines of a user, once with imagined faults and once without; goes on where it was stopped."""
+    import sbx
+
+    model = sbx.SAC.load(folder / "sac.zip")
+    for kind in kinds:
+        out = folder / kind
+        if (out / "done.json").exists():
+            continue
+        extra = {"imagine": "actuators"} if kind == "imagined" else {}
+        agent = melro_gym.wrap_policy(model, TASKS[name].env, steps=steps, out=out, resume=True, **extra)
+        write_text(out / "done.json", json.dumps(agent.metadata["result"]))
+
+
+def evaluate_cell(cell: Cell) -> Record:
+    """Returns of the foreign policy itself, or of MELRO with the agent around it."""
+    import sbx
+
+    model = sbx.SAC.load(cell.folder / "sac.zip")
+    if cell.who == "base":
+        [row] = evaluate(model, [cell.env], episodes=cell.episodes)
+    else:
+        agent = melro_gym.load_agent(cell.folder / cell.who / "last.safetensors")
+        if not agent.metadata["wrapped"]["exact"]:
+            agent = asking(agent, model)
+        [row] = evaluate(agent, [cell.env], ["melro"], episodes=cell.episodes)
+    return {"mean": round(row.mean, 2), "ci95": list(row.ci95), "returns": [round(value, 2) for value in row.returns]}
+
+
+def compare(name: str, settings: Settings) -> None:
+    """All cells of a task, then the table."""
+    folder, task = settings.runs / name, TASKS[name]
+    envs = ((task.env, {}), *task.perturbed)
+    cells = {
+        f"{label(env)} | {who}": Cell(env, who, folder, settings.episodes)
+        for env in envs
+        for who in ("base", *settings.kinds)
+    }
+    description = {
+        "episodes": settings.episodes,
+        "steps": settings.steps,
+        "foreign": json.loads((folder / "sac.json").read_text()),
+        "runs": {who: json.loads((folder / who / "done.json").read_text()) for who in settings.kinds},
+    }
+    records = run_cells(
+        settings.out / f"foreign-{name}.json",
+        cells,
+        evaluate_cell,
+        description=description,
+        on_cell=lambda cell, record: print(f"{cell}: {record['mean']:.1f} ({record['seconds']:.0f} s)", flush=True),
+    )
+    print(table(records, [label(env) for env in envs], settings.kinds))
+
+
+def label(env: Env) -> str:
+    """Short name of an environment."""
+    return env[0].removesuffix("-v0") + "".join(f" {value}" for value in env[1].values())
+
+
+def table(records: dict[str, Record], envs: Sequence[str], kinds: Sequence[str]) -> str:
+    """Means with 95 % intervals, and paired differences from the base policy, in Markdown."""
+    lines = [f"| environment | base | {' | '.join(f'{kind} | - base' for kind in kinds)} |"]
+    lines.append("|" + "---|" * (2 + 2 * len(kinds)))
+    for env in envs:
+        base = np.array(records[f"{env} | base"]["returns"])
+        cells = [_mean(records[f"{env} | base"])]
+        for kind in kinds:
+            record = records[f"{env} | {kind}"]
+            paired = bootstrap_mean([np.array(record["returns"]) - base])
+            cells += [_mean(record), f"{paired.mean:+.0f} [{paired.low:+.0f}, {paired.high:+.0f}]"]
+        lines.append(f"| {env} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _mean(record: Record) -> str:
+    return f"{record['mean']:.0f} [{record['ci95'][0]:.0f}, {record['ci95'][1]:.0f}]"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Train foreign policies, wrap them, and compare."""
+
+    part: tyro.conf.Positional[str] = "all"
+    """`train`, `wrap`, `evaluate` or `all`."""
+    tasks: tuple[str, ...] = tuple(TASKS)
+    """Among cartpole and walker."""
+    kinds: tuple[str, ...] = ("plain", "imagined")
+    """`plain`: wrapped without imagined faults; `imagined`: with."""
+    steps: int = 30_000
+    """Environment steps around the frozen policy."""
+    episodes: int = 50
+    """Per cell; the same seeds for all."""
+    runs: Path = Path("runs/foreign")
+    """Folders of the runs."""
+    out: Path = Path("docs/results")
+    """Where `foreign-TASK.json` is written."""
+
+
+def main(settings: Settings) -> None:
+    """Do what is missing.
+
+    Raises:
+        SystemExit: an unknown part or task.
+    """
+    parts = ("train", "wrap", "evaluate")
+    unknown = [name for name in settings.tasks if name not in TASKS]
+    if unknown or settings.part not in (*parts, "all"):
+        raise SystemExit(f"Parts are {', '.join(parts)}, all; tasks are {', '.join(TASKS)}.")
+    chosen = parts if settings.part == "all" else (settings.part,)
+    for name in settings.tasks:
+        folder = settings.runs / name
+        if "train" in chosen:
+            train_foreign(TASKS[name], folder)
+        if "wrap" in chosen:
+            wrap_foreign(name, folder, settings.steps, settings.kinds)
+        if "evaluate" in chosen:
+            compare(name, settings)
+
+
+def run(words: list[str]) -> None:
+    """Do what the command line says."""
+    main(tyro.cli(Settings, args=words, prog="python -m benchmarks foreign"))
+
+
+if __name__ == "__main__":
+    run(sys.argv[1:])
