@@ -8,11 +8,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from melro_gym.interop import cleanrl, sbx, stable_baselines3, torch_modules
+from melro_gym.interop import cleanrl, onnx, sbx, stable_baselines3, tianshou, torch_modules, torchrl
 from melro_gym.interop.base import Foreign, InteropError, Request, find_source, read_statistics
 from melro_gym.interop.callables import ask
 
-CODE_BASES = (stable_baselines3, sbx, cleanrl, torch_modules)
+CODE_BASES = (stable_baselines3, sbx, cleanrl, torchrl, tianshou, onnx, torch_modules)
 """Modules that register themselves with `register_source`."""
 
 
@@ -58,6 +58,8 @@ def convert(
         raise InteropError(f"The action space must be bounded; got {action_space}.")
     statistics = read_statistics(normaliser, clip_obs, observations.shape[0])
     request = Request(observations, actions, statistics, exploration_std, min_std, max_std, value_scale, discount)
+    if isinstance(model, str | os.PathLike) and os.fspath(model).endswith(".onnx"):
+        return onnx.from_file(model, request)
     converter = find_source(model) or (ask if callable(model) or hasattr(model, "predict") else None)
     if converter is None:
         raise InteropError(_unknown(model))
