@@ -21,6 +21,11 @@ from melro_gym.values import check_choice
 
 _DIVERGED = slice(mujoco.mjtWarning.mjWARN_BADQPOS.value, mujoco.mjtWarning.mjWARN_BADQACC.value + 1)
 """MuJoCo's warnings of a position, velocity or acceleration that is not a finite number."""
+_STATE = ("qpos", "qvel", "act", "qacc_warmstart")
+"""What the next step of a simulation is made from, beside the model and the command; contacts and limits are solved
+from the accelerations of the step before."""
+_CIRCUMSTANCES = ("ctrl", "mocap_pos", "mocap_quat", "eq_active")
+"""What may lie in a simulation too, and need not be there in each."""
 
 
 class Kept(NamedTuple):
@@ -180,6 +185,28 @@ class PerturbedEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
             info["unstable"] = True
         return self._observe(), float(reward), terminated, self._over and not terminated, info
 
+    def follow(self, other: PerturbedEnv) -> None:
+        """Go to where `other`, another environment of this kind, is: the next step starts from its state.
+
+        What is perturbed stays this environment's own: its model, its disabled joint, the times of its pushes.
+
+        Raises:
+            ValueError: the simulations have other coordinates, so that there is no common state.
+        """
+        for name in _STATE:
+            own, others = getattr(self.data, name), getattr(other.data, name)
+            if own.shape != others.shape:
+                raise ValueError(f"Simulations with {own.size} and {others.size} numbers of {name} share no state.")
+            own[:] = others
+        for name in _CIRCUMSTANCES:
+            own, others = getattr(self.data, name), getattr(other.data, name)
+            if own.shape == others.shape:
+                own[:] = others
+        self.data.time = other.data.time
+        self.data.warning.number[:] = other.data.warning.number
+        self._elapsed, self._over = other._elapsed, other._over
+        self._follow(other)
+
     def render(self) -> np.ndarray | None:
         """Picture of the scene, shape `(height, width, 3)`, uint8; a disabled joint's limb is red."""
         if self.render_mode is None:
@@ -278,6 +305,9 @@ class PerturbedEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
 
     def _seed(self, seed: int | None) -> None:
         """Seed further generators; None at a reset without a seed."""
+
+    def _follow(self, other: Any) -> None:
+        """Take over what a step starts from beside MuJoCo's state; `other` is of the same class."""
 
     def _shown(self) -> mujoco.MjData:
         """What a picture shows; a subclass may add marks, on a copy."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -30,7 +30,13 @@ def make_env(env_id: str, env_kwargs: dict[str, Any]) -> gym.Env[Any, Any]:
     return as_boxes(gym.make(env_id, **env_kwargs))
 
 
-def make_envs(env_id: str, env_kwargs: dict[str, Any], num_envs: int, vectorization: str) -> VectorEnv[Any, Any, Any]:
+def make_envs(
+    env_id: str,
+    env_kwargs: dict[str, Any],
+    num_envs: int,
+    vectorization: str,
+    wrappers: Sequence[Callable[[Any], Any]] = (),
+) -> VectorEnv[Any, Any, Any]:
     """`num_envs` environments as of `make_env`, side by side; finished ones wait for a reset.
 
     Args:
@@ -38,6 +44,7 @@ def make_envs(env_id: str, env_kwargs: dict[str, Any], num_envs: int, vectorizat
         env_kwargs: see `make_env`.
         num_envs: how many.
         vectorization: `sync` (in turn, in this process) or `async` (a process each).
+        wrappers: put around each, the first innermost.
     """
     import_owner(env_id)
     wrap: Any = as_boxes  # may leave an environment as it is, which Gymnasium's annotation does not say
@@ -49,7 +56,7 @@ def make_envs(env_id: str, env_kwargs: dict[str, Any], num_envs: int, vectorizat
         num_envs=num_envs,
         vectorization_mode=vectorization,
         vector_kwargs=settings,
-        wrappers=[wrap],
+        wrappers=[wrap, *wrappers],
         **env_kwargs,
     )
 

@@ -19,7 +19,8 @@ from melro_gym.evaluation.protocol import episode_seeds
 from melro_gym.evaluation.records import Row, make_row
 from melro_gym.evaluation.rollouts import run_episodes
 from melro_gym.models import Agent
-from melro_gym.training import TrainConfig, harden_config, make_config
+from melro_gym.training import harden_config, make_config
+from melro_gym.training.config import default_settings
 
 EPISODES = 50
 ENDS = {"position_error": "distance to the goal at the end, in metres", "success": "fraction that ends at the goal"}
@@ -76,7 +77,7 @@ def train_command(name: str, record: dict[str, Any], preset: str) -> str:
 
     Settings that the agent's metadata lack are newer than it and have the values with which nothing changes.
     """
-    fresh = TrainConfig(algorithm=record["training"].get("algorithm", "melro")).to_json()
+    fresh = default_settings(record["training"].get("algorithm", "melro"))
     training = fresh | {key: value for key, value in record["training"].items() if key in fresh}
     if training["imagine"] and training["start_from"]:
         return _harden_command(name, training)

@@ -18,7 +18,7 @@ from melro_gym.adaptation import AbstractChange
 from melro_gym.models import Agent
 from melro_gym.models.rows import base_policy, told_policy
 from melro_gym.seeds import derived
-from melro_gym.training.replay import Replay, Transition
+from melro_gym.training.replay import Outcomes, Replay, Transition
 
 Asked = Callable[[np.ndarray], np.ndarray]
 """A policy that is no agent's: raw observations `(B, S)` to actions `(B, A)` in [-1, 1]."""
@@ -92,6 +92,9 @@ class Collector:
         """Mean return of the training episodes that ended last."""
         self.clipped = float("nan")
         """Fraction of the last collection's action entries that lay beyond [-1, 1] before they were clipped."""
+        self.unstable = 0
+        """Simulations of an uncertainty set that diverged in the last collection, whose rows hold the nominal ones'."""
+        self._members: dict[str, np.ndarray] | None = None
         self._returns = np.zeros(envs.num_envs)
         self._lengths = np.zeros(envs.num_envs, int)
         self._obs = np.zeros((envs.num_envs, *_flat(envs.single_observation_space).shape), np.float32)
@@ -139,7 +142,7 @@ class Collector:
         """
         if self.episodes[0] < 0:
             self._begin(np.ones(len(self.episodes), bool))
-        clipped = []
+        clipped, self.unstable = [], 0
         shape = (len(self.episodes), *_flat(self._envs.single_action_space).shape)
         held, extreme = np.zeros((shape[0], 1), bool), np.zeros(shape)
         for step in range(-(-decisions // len(self.episodes))):
@@ -158,7 +161,7 @@ class Collector:
             reward, terminated, over = self._step(action)
             self._check(reward)
             row = (before, mean, std, action, reward, terminated, self._obs, self.episodes)
-            self._replay.add(Transition(*(np.asarray(item, np.float32) for item in row)))
+            self._replay.add(Transition(*(np.asarray(item, np.float32) for item in row)), self._outcomes())
             if over.any():
                 self.last_return = float(self._returns[over].mean())
                 self._begin(over)
@@ -184,11 +187,19 @@ class Collector:
     def _step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Act in all environments; rewards, whether the episodes terminated, and whether they are over."""
         dtype = self._envs.single_action_space.dtype
-        obs, reward, terminated, truncated, _ = self._envs.step(actions.astype(dtype, copy=False))
+        obs, reward, terminated, truncated, info = self._envs.step(actions.astype(dtype, copy=False))
         self._obs = _float32(obs)
+        self._members = info.get("members")
         self._returns += reward
         self._lengths += 1
         return reward, terminated, terminated | truncated | (self._lengths == self._episode_decisions)
+
+    def _outcomes(self) -> Outcomes | None:
+        """What the members of an uncertainty set, if there is one, made of the last step, leaves `(B, k, ...)`."""
+        if self._members is None:
+            return None
+        self.unstable += int(self._members["unstable"].sum())
+        return Outcomes(*(np.asarray(self._members[name], np.float32) for name in Outcomes._fields))
 
     def _check(self, reward: np.ndarray) -> None:
         """Refuse rewards `(B,)` and last observations that are not finite."""

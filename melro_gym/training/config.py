@@ -12,6 +12,10 @@ from melro_gym.models.networks import ACTIVATIONS
 from melro_gym.models.world_model import MODEL_INPUTS, REWARD_INPUTS
 from melro_gym.settings import build, check_names, flatten, group, read_fields, setting, settings_of, takes_any_source
 from melro_gym.training.registry import ALGORITHMS, CONFIGS, import_algorithm
+from melro_gym.values import check_choice
+
+MEMBER_USES = ("set", "limited", "full")
+"""What the members of an uncertainty set are used for; see `CollectionConfig.member_use`."""
 
 
 @takes_any_source
@@ -69,9 +73,19 @@ class CollectionConfig:
     imagine: str = setting("", choices=("", *CHANGES))
     """Family of changes (`adaptation.CHANGES`) that every imagined trajectory and every training episode draws one
     of, and that policy and critic are told of: `actuators`; empty: none. Not in the paper."""
+    members: list[Any] = setting(default_factory=list, hash=False)
+    """Uncertainty set: a JSON list of perturbations as `reset(options={"perturbation": ...})` takes them, such as
+    [0.5, 1.9, 2.1], values of the environment's own perturbation. Not in the paper."""
+    member_use: str = setting("set", choices=MEMBER_USES)
+    """`set`: the members say where each state and action would have led; `limited`: each training episode draws one
+    of them (Limited-DR); `full`: it draws one of 100 values from their smallest to their largest (Full-DR)."""
 
     def __post_init__(self) -> None:
         read_fields(self)
+        if not isinstance(self.members, list):
+            raise ValueError(f"`members` must be a JSON list such as [0.5, 1.9, 2.1]; got {self.members!r}.")
+        if self.member_use != "set" and not self.members:
+            raise ValueError(f"`member_use={self.member_use!r}` needs `members` to draw from, such as [0.5, 1.9, 2.1].")
         if self.quiet_envs > self.num_envs:
             raise ValueError(f"`quiet_envs` must lie in [0, num_envs={self.num_envs}]; got {self.quiet_envs}.")
 
@@ -162,6 +176,18 @@ class TrainConfig:
     def to_json(self) -> dict[str, Any]:
         """All settings by their own names, as JSON values."""
         return flatten(self)
+
+
+def default_settings(algorithm: str) -> dict[str, Any]:
+    """All settings by their own names, as JSON values, where nothing is given but the algorithm.
+
+    They need not go together: some algorithms need a setting that has no default.
+    """
+    name = import_algorithm(algorithm)
+    check_choice("algorithm", name, CONFIGS)
+    shared = (RunConfig(), CollectionConfig(), NetworksConfig())
+    values = {name: value for part in shared for name, value in flatten(part).items()}
+    return values | {"algorithm": name} | flatten(CONFIGS[name]())
 
 
 def _flat(given: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,6 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from melro_gym.checkpoint import load_agent, save_agent
-from melro_gym.envs.boxes import make_envs
 from melro_gym.models import Agent, Normaliser
 from melro_gym.seeds import random_key, sequence
 from melro_gym.settings import replace
@@ -43,6 +42,7 @@ from melro_gym.training.run import (
 )
 from melro_gym.training.signals import close_envs, deaf_children
 from melro_gym.training.start import AbstractStart
+from melro_gym.training.uncertainty import check_members, set_size, training_envs
 
 _MIN_STD = 1e-2
 _SAVE_SECONDS = 120.0
@@ -105,11 +105,11 @@ def train(
     folder = Path(out)
     with jax.default_device(find_device(device)):
         facts = env_facts(config)
+        check_members(config)
         hooks = [*callbacks, *([TensorBoard(folder / "tensorboard")] if tensorboard else [])]
         claim_folder(folder, resume)
         with deaf_children():
-            many = config.collection.num_envs, config.collection.vectorization
-            envs = make_envs(config.run.env, config.run.env_kwargs, *many)
+            envs = training_envs(config)
         try:
             begin = functools.partial(restore_run, folder=folder, amend=amend) if has_state(folder) else _start
             return _loop(begin(config, facts, envs, begin=start), folder, max_minutes, hooks)
@@ -269,6 +269,7 @@ def _progress(run: Run, seconds: float, seconds_per_step: float) -> dict[str, An
         "updates_per_second": run.algorithm.updates_per_round / seconds,
         "train/return": run.collector.last_return,
         "train/clipped": run.collector.clipped,
+        **({"train/members_unstable": run.collector.unstable} if set_size(run.config) else {}),
     }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from melro_gym.training.config import TrainConfig
+from melro_gym.training.config import TrainConfig, default_settings
+from melro_gym.training.registry import ALGORITHMS
 from melro_gym.values import check_choice
 
 _PAPER: dict[str, Any] = {
@@ -143,10 +144,12 @@ Table 1's critic_weight is the reciprocal of `return_weight` and its emission_sc
 def make_config(preset: str = "cpu", **overrides: Any) -> TrainConfig:
     """Settings of a preset with some of them replaced; of the preset, those that the algorithm has.
 
+    An algorithm may have a preset of that name of its own (`AbstractAlgorithm.presets`), which comes first.
+
     Raises:
         ValueError: unknown preset or setting; the message names the nearest ones.
     """
     check_choice("preset", preset, PRESETS)
-    values = PRESETS[preset]
-    known = TrainConfig(algorithm=overrides.get("algorithm", values.get("algorithm", "melro"))).to_json()
+    known = default_settings(overrides.get("algorithm", PRESETS[preset].get("algorithm", "melro")))
+    values = ALGORITHMS[known["algorithm"]].presets.get(preset, PRESETS[preset])
     return TrainConfig(**{name: value for name, value in values.items() if name in known} | overrides)

@@ -23,6 +23,17 @@ class Transition(NamedTuple):
     """Index of the episode: a window never crosses from one to the next."""
 
 
+class Outcomes(NamedTuple):
+    """What the members of an uncertainty set made of the same state and action; leaves with leading rows."""
+
+    obs: Float32
+    """`(k, S)` next observations."""
+    reward: Float32
+    """`(k,)`."""
+    terminated: Float32
+    """`(k,)`."""
+
+
 class Replay:
     """Fixed-capacity store of transitions in order of arrival.
 
@@ -31,12 +42,15 @@ class Replay:
         action_size: `A`.
         capacity: rows; adding more raises `IndexError`, since Algorithm 1 keeps every interaction.
         num_envs: environments that collect side by side: every `num_envs`-th row is the same one's.
+        members: `k`, of the uncertainty set whose outcomes are stored too.
     """
 
-    def __init__(self, obs_size: int, action_size: int, capacity: int, num_envs: int = 1):
+    def __init__(self, obs_size: int, action_size: int, capacity: int, num_envs: int = 1, members: int = 0):
         state, action = (obs_size,), (action_size,)
         shapes = (state, action, action, action, (), (), state, ())
         self._rows = Transition(*(np.zeros((capacity, *shape), np.float32) for shape in shapes))
+        outcomes = ((members, obs_size), (members,), (members,))
+        self._outcomes = Outcomes(*(np.zeros((capacity, *shape), np.float32) for shape in outcomes))
         self._num_envs = num_envs
         self.size = 0
 
@@ -53,20 +67,32 @@ class Replay:
         """Everything stored, as views of shape `(size, ...)`."""
         return Transition(*(column[: self.size] for column in self._rows))
 
-    def add(self, transitions: Transition) -> None:
-        """Append one row per environment."""
+    @property
+    def outcomes(self) -> Outcomes:
+        """What the uncertainty set made of each row, as views of shape `(size, ...)`; of width 0 without a set."""
+        return Outcomes(*(column[: self.size] for column in self._outcomes))
+
+    def add(self, transitions: Transition, outcomes: Outcomes | None = None) -> None:
+        """Append one row per environment, and what the uncertainty set made of it."""
         end = self.size + self._num_envs
         if end > len(self._rows.obs):
             raise IndexError(f"The replay buffer is full ({self.size} rows).")
-        for column, items in zip(self._rows, transitions, strict=True):
+        for column, items in zip((*self._rows, *self._outcomes), (*transitions, *(outcomes or ())), strict=False):
             column[self.size : end] = items
         self.size = end
 
-    def restore(self, rows: Transition) -> None:
-        """Replace the contents with `rows`."""
+    def restore(self, rows: Transition, outcomes: Outcomes | None = None) -> None:
+        """Replace the contents with `rows`, and what the uncertainty set made of them."""
         self.size = len(rows.obs)
-        for column, stored in zip(self._rows, rows, strict=True):
+        for column, stored in zip((*self._rows, *self._outcomes), (*rows, *(outcomes or ())), strict=False):
             column[: self.size] = stored
+
+    def sample_outcomes(self, rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[Transition, Outcomes]:
+        """Rows drawn uniformly, and what the uncertainty set made of them; leaves `(*shape, ...)`."""
+        index = rng.integers(self.size, size=shape)
+        return Transition(*(column[index] for column in self._rows)), Outcomes(
+            *(column[index] for column in self._outcomes)
+        )
 
     def sample_states(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Float32:
         """Observations drawn uniformly, shape `(*shape, S)`."""

@@ -18,11 +18,12 @@ from melro_gym.settings import replace, settings_of
 from melro_gym.training.agents import EnvFacts, blank_agent
 from melro_gym.training.algorithms.base import AbstractAlgorithm
 from melro_gym.training.collect import Collector
-from melro_gym.training.config import TrainConfig
+from melro_gym.training.config import TrainConfig, default_settings
 from melro_gym.training.registry import ALGORITHMS
 from melro_gym.training.replay import Replay
 from melro_gym.training.start import AbstractStart
 from melro_gym.training.stored import STATE_FORMAT, Stored, read_state
+from melro_gym.training.uncertainty import set_size
 
 STATE_FILE = "state.safetensors"
 
@@ -56,7 +57,7 @@ def empty_replay(config: TrainConfig, facts: EnvFacts) -> Replay:
     rounds = -(-config.run.total_env_steps // (round_decisions(config) * facts.action_repeat))
     num_envs = config.collection.num_envs
     capacity = config.collection.initial_decisions + num_envs + rounds * round_decisions(config)
-    return Replay(facts.obs_size, facts.action_size, capacity, num_envs)
+    return Replay(facts.obs_size, facts.action_size, capacity, num_envs, set_size(config))
 
 
 def make_collector(config: TrainConfig, envs: VectorEnv[Any, Any, Any], replay: Replay) -> Collector:
@@ -120,6 +121,8 @@ def save_run(run: Run, folder: Path) -> None:
     """Write everything that `restore_run` needs, atomically."""
     arrays = {f"learner{path}": leaf for path, leaf in state_arrays(run.learner).items()}
     arrays |= {f"replay.{name}": column for name, column in run.replay.rows._asdict().items()}
+    if set_size(run.config):
+        arrays |= {f"members.{name}": column for name, column in run.replay.outcomes._asdict().items()}
     metadata = {
         "format": STATE_FORMAT,
         "config": run.config.to_json(),
@@ -189,7 +192,9 @@ def restore_run(
         raise ValueError(f"{folder} already has {done} steps, more than `total_env_steps={total}`.")
     replay = empty_replay(config, facts)
     _check_sizes(stored, facts, envs.num_envs, replay.capacity)
-    replay.restore(stored.rows)
+    if (0 if stored.outcomes is None else stored.outcomes.reward.shape[1]) != set_size(config):
+        raise CheckpointError("The run's state has outcomes of another uncertainty set than its settings.")
+    replay.restore(stored.rows, stored.outcomes)
     amendments = tuple(stored.amendments)
     if differ:
         amendments += ({"env_steps": done, "before": differ},)
@@ -224,7 +229,7 @@ def _changed(config: TrainConfig, former: dict[str, Any], folder: Path, amend: b
         ValueError: some of them may not differ.
     """
     wanted = config.to_json()
-    former = TrainConfig(algorithm=wanted["algorithm"]).to_json() | {"algorithm": "melro"} | former
+    former = default_settings(wanted["algorithm"]) | {"algorithm": "melro"} | former
     differ = {name: former.get(name) for name in wanted if wanted[name] != former.get(name)}
     differ.pop("vectorization", None)
     amendable = {name for name, rule in settings_of(TrainConfig).items() if rule.amendable}

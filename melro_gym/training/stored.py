@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from melro_gym.checkpoint import CheckpointError, join_members, read_arrays
-from melro_gym.training.replay import Transition
+from melro_gym.training.replay import Outcomes, Transition
 
 STATE_FORMAT = "melro_gym training state 3"
 
@@ -30,6 +30,8 @@ class Stored(NamedTuple):
     """Of the replay buffer."""
     learner: dict[str, np.ndarray]
     """Arrays of the algorithm's state, by path."""
+    outcomes: Outcomes | None = None
+    """What the uncertainty set, if there is one, made of the rows."""
 
 
 def read_state(path: Path) -> Stored:
@@ -51,8 +53,30 @@ def read_state(path: Path) -> Stored:
     rows = Transition(*(arrays[name] for name in names))
     if not all(np.all(np.isfinite(array)) for array in arrays.values()) or not _are_rows(rows):
         raise CheckpointError(f"{path} is damaged: its arrays are no finite numbers, or not as many of each.")
+    outcomes = _outcomes(path, arrays, rows)
     learner = {name.removeprefix("learner"): array for name, array in arrays.items() if name.startswith("learner")}
-    return Stored(**facts, rows=rows, learner=join_members(learner))
+    return Stored(**facts, rows=rows, learner=join_members(learner), outcomes=outcomes)
+
+
+def _outcomes(path: Path, arrays: dict[str, np.ndarray], rows: Transition) -> Outcomes | None:
+    """What a set of simulators made of the rows; None where the file holds none of it.
+
+    Raises:
+        CheckpointError: some of it is missing, or no float32 of shapes that belong together.
+    """
+    found = [arrays.get(f"members.{name}") for name in Outcomes._fields]
+    columns = [column for column in found if column is not None]
+    if not columns:
+        return None
+    count, size = rows.obs.shape
+    members = columns[0].shape[1] if columns[0].ndim > 1 else 0
+    shapes = ((count, members, size), (count, members), (count, members))
+    good = [
+        column.shape == shape and column.dtype == np.float32 for column, shape in zip(columns, shapes, strict=False)
+    ]
+    if len(good) < len(found) or not all(good):
+        raise CheckpointError(f"{path} is damaged: the outcomes of its uncertainty set are missing or unusable.")
+    return Outcomes(*columns)
 
 
 def _are_rows(rows: Transition) -> bool:

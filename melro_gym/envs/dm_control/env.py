@@ -170,6 +170,13 @@ class SuiteEnv(PerturbedEnv):
             if self._in_force is not None and self._in_force.get("disable_mode") == "locked":
                 close_lock(self._physics, self._joint(self._in_force))
 
+    def _follow(self, other: SuiteEnv) -> None:
+        held = {name: entry for name, entry in vars(other._task).items() if name != "_random"}
+        vars(self._task).update(held)
+        if other._elapsed == 0 and self._in_force is not None and self._in_force.get("disable_mode") == "locked":
+            close_lock(self._physics, self._joint(self._in_force))
+        mujoco.mj_step1(self.model, self.data)  # dm_control's steps begin with the second half of MuJoCo's
+
     def _advance(self, command: np.ndarray) -> bool:
         try:
             self._task.before_step(command, self._physics)

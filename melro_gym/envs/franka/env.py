@@ -160,6 +160,11 @@ class FrankaReachEnv(PerturbedEnv):
         self._commands = collections.deque([still] * (self._delay[0] + 2), maxlen=self._delay[0] + 2)
         mujoco.mj_forward(self._model, self._data)
 
+    def _follow(self, other: FrankaReachEnv) -> None:
+        self._goal = other._goal
+        if self._commands.maxlen == other._commands.maxlen:  # with another delay, the commands under way are its own
+            self._commands = other._commands.copy()
+
     def _advance(self, command: np.ndarray) -> bool:
         self._commands.appendleft(np.tile(command * VELOCITY_LIMITS, 2))
         steps, ticks = self._delay

@@ -190,6 +190,9 @@ class HandCubeEnv(PerturbedEnv):
         self._simulation._np_random = self.np_random
         self._simulation.reset()
 
+    def _follow(self, other: HandCubeEnv) -> None:
+        self._simulation.goal = other._simulation.goal.copy()
+
     def _advance(self, command: np.ndarray) -> bool:
         self._simulation._set_action(command)
         self._simulation._mujoco_step(command)

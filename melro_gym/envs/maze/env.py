@@ -141,6 +141,9 @@ class PointMazeEnv(PerturbedEnv):
         self._data.mocap_pos[0, :2] = self._goal
         mujoco.mj_forward(self._model, self._data)
 
+    def _follow(self, other: PointMazeEnv) -> None:
+        self._goal = other._goal
+
     def _advance(self, command: np.ndarray) -> bool:
         self._data.qvel[:] = np.clip(self._data.qvel, -SPEED_LIMIT, SPEED_LIMIT)
         self._data.ctrl[:] = command

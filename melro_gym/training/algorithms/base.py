@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -33,6 +34,8 @@ class AbstractAlgorithm(abc.ABC, Generic[State]):
     """Whether the agent has a world model; without one it acts, and `fit_world_model` lets it plan."""
     Config: ClassVar[type]
     """Frozen dataclass of its own settings, each declared with `melro_gym.settings.setting`."""
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Settings, of any group, that it takes in place of those of `PRESETS` by the same name."""
 
     def __init__(self, config: TrainConfig):
         self.config = config
