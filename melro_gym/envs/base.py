@@ -185,19 +185,28 @@ class PerturbedEnv(gym.Env[np.ndarray, np.ndarray], abc.ABC):
             info["unstable"] = True
         return self._observe(), float(reward), terminated, self._over and not terminated, info
 
+    def check_common_state(self, other: PerturbedEnv) -> None:
+        """Refuse another environment whose state this one cannot be in.
+
+        Raises:
+            ValueError: the simulations have other coordinates.
+        """
+        for name in _STATE:
+            own, others = getattr(self.data, name).size, getattr(other.data, name).size
+            if own != others:
+                raise ValueError(f"Simulations with {own} and {others} numbers of {name} share no state.")
+
     def follow(self, other: PerturbedEnv) -> None:
-        """Go to where `other`, another environment of this kind, is: the next step starts from its state.
+        """Go to where `other` is, an environment of this kind in an episode: the next step starts from its state.
 
         What is perturbed stays this environment's own: its model, its disabled joint, the times of its pushes.
 
         Raises:
-            ValueError: the simulations have other coordinates, so that there is no common state.
+            ValueError: there is no common state.
         """
+        self.check_common_state(other)
         for name in _STATE:
-            own, others = getattr(self.data, name), getattr(other.data, name)
-            if own.shape != others.shape:
-                raise ValueError(f"Simulations with {own.size} and {others.size} numbers of {name} share no state.")
-            own[:] = others
+            getattr(self.data, name)[:] = getattr(other.data, name)
         for name in _CIRCUMSTANCES:
             own, others = getattr(self.data, name), getattr(other.data, name)
             if own.shape == others.shape:

@@ -63,7 +63,7 @@ class UncertaintySet(gym.Wrapper[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
         for twin, member in zip(self._twins, members, strict=True):
             _bring(twin, member, 0)
             try:
-                twin.follow(self._live)
+                twin.check_common_state(self._live)
             except ValueError as error:
                 raise ValueError(f"{member!r} cannot be in `members`: {error}") from None
 
@@ -111,8 +111,11 @@ def check_members(config: TrainConfig) -> None:
         ValueError: see `UncertaintySet`; or members that cannot be drawn.
     """
     if config.collection.members:
-        for wrap in _wrappers(config) or [_live]:
-            wrap(make_env(config.run.env, training_kwargs(config))).close()
+        _live(make_env(config.run.env, config.run.env_kwargs)).close()
+        env = make_env(config.run.env, training_kwargs(config))
+        for wrap in _wrappers(config):
+            env = wrap(env)
+        env.close()
 
 
 def training_envs(config: TrainConfig) -> VectorEnv[Any, Any, Any]:

@@ -13,9 +13,9 @@ from melro_gym.training.uncertainty import UncertaintySet, check_members, traini
 
 
 def nominal_members(env):
-    """The nominal value of each number that the environment can have changed."""
+    """The nominal value of each number that the environment can have changed, and no blocks of a maze."""
     rows = [env.unwrapped._find(name) for name in env.unwrapped._names().split(", ")]
-    return [{"perturbation": row.name, "value": row.nominal} for row in rows if hasattr(row, "nominal")]
+    return [{"perturbation": row.name, "value": getattr(row, "nominal", [])} for row in rows if row.entry == "value"]
 
 
 def steps(env, count, seed=0):
@@ -84,7 +84,7 @@ def test_a_member_is_what_the_perturbed_environment_does_from_the_same_first_sta
 def test_joints_are_members_too(mode):
     member = {"perturbation": "disabled_joint", "joint": "right_hip", "disable_mode": mode}
     env = UncertaintySet(gym.make("WalkerWalk-v0"), [member])
-    other = gym.make("WalkerWalk-DisabledJoint-v0", joint="right_hip", disable_mode=mode)
+    other = gym.make("WalkerWalk-DisabledRightHip-v0", disable_mode=mode)
     env.reset(seed=3)
     other.reset(seed=3)
     action = np.full(6, 0.7, np.float32)

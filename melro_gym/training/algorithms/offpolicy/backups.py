@@ -21,7 +21,7 @@ def least(values: Float[Array, "J B"]) -> Float[Array, " B"]:
 
 def critic_loss(values: Float[Array, "J B"], targets: Float[Array, " B"], scale: float = 1.0) -> Float[Array, ""]:
     """`1/2 mean_B sum_j (Q_j - y)^2`, with values in units of `scale` (Haarnoja et al. 2018b, Eq. 5)."""
-    return 0.5 * jnp.mean(jnp.sum(jnp.square((values - targets) / scale), axis=0))
+    return 0.5 * jnp.mean(jnp.sum(jnp.square((values - targets[None]) / scale), axis=0))
 
 
 def soft_value(values: Float[Array, "*batch A"], temperature: float | Array) -> Float[Array, "*batch"]:

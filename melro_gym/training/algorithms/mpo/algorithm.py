@@ -1,0 +1,51 @@
+"""MPO and its robust, KL-regularised forms as training algorithms."""
+
+from __future__ import annotations
+
+from melro_gym.training.algorithms.mpo.config import MpoConfig
+from melro_gym.training.algorithms.mpo.improvement import MPO_IMPROVEMENT
+from melro_gym.training.algorithms.robust import AbstractRobust, register_variants
+
+CPU = {
+    "discount": 0.99,
+    "policy_width": 128,
+    "critic_width": 128,
+    "total_env_steps": 60_000,
+    "final_learning_rate": 0.1,
+}
+"""What learns on two CPU cores in minutes."""
+PAPER = {
+    "discount": 0.99,
+    "policy_width": 200,
+    "policy_depth": 3,
+    "critic_width": 500,
+    "critic_depth": 3,
+    "samples": 15,
+    "epsilon_std": 1e-5,
+    "batch": 1024,
+    "learning_rate": 3e-4,
+    "target_period": 200,
+    "total_env_steps": 30_000_000,
+}
+"""Table 2 of Mankowitz et al. 2020; for a GPU and days."""
+
+
+class Mpo(AbstractRobust):
+    """Policies fitted to their own actions, weighted by the critic, inside trust regions of mean and deviation."""
+
+    Config = MpoConfig
+    improvement = MPO_IMPROVEMENT
+    presets = {"cpu": CPU, "paper-simulation": PAPER}
+
+
+MPO_VARIANTS = {
+    "mpo": {},
+    "e-mpo": {"kl_weight": 1.0},
+    "r-mpo": {"backup": "worst"},
+    "re-mpo": {"backup": "worst", "kl_weight": 1.0},
+    "sr-mpo": {"backup": "mean"},
+    "sre-mpo": {"backup": "mean", "kl_weight": 1.0},
+}
+"""The six of the paper by name, as defaults: E = KL-regularised, R = worst case, SR = mean over the set."""
+
+register_variants(Mpo, MPO_VARIANTS)
