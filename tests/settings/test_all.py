@@ -37,6 +37,7 @@ WRONG: dict[Any, tuple[Any, ...]] = {
     int: (2.5, True, "many", np.float32(2.5), LARGE, "1e400", np.zeros(2), None),
     float: ("fast", True, float("nan"), np.float32("inf"), 10**400, 1e300, [1.0], None),
     str: (3, 2.5, None, ["ars"], b"ars"),
+    object: (3, None, {"a": 1}, {1, 2}),  # a JSON list
     dict: (3, "[1]", {"a": {1, 2}}, {"a": float("nan")}, {1: 2}),
 }
 
