@@ -68,15 +68,6 @@ def test_its_agent_says_what_its_critic_means(robust):
     assert (metadata["critic_backup"], metadata["critic_entropy"]) == ("worst", "of later steps")
 
 
-@pytest.mark.parametrize(("plain", "over_set"), [("e-mpo", "re-mpo"), ("e-mpo", "sre-mpo")])
-def test_a_set_of_nominal_copies_is_no_set_bit_for_bit(plain, over_set, tmp_path):
-    train(ENV, tmp_path / "plain", algorithm=plain, **SETTINGS)
-    train(ENV, tmp_path / "set", algorithm=over_set, members=[1.0, 1.0, 1.0], **SETTINGS)
-    first, second = states(tmp_path / "plain"), states(tmp_path / "set")
-    for name, array in first.items():
-        np.testing.assert_array_equal(array, second[name], err_msg=name)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_trains(name, tmp_path):
