@@ -35,6 +35,9 @@ CASES = {
     "09_cleanrl_loop.py": Case("global_step=100", ("100",), slow=True),
     "10_lerobot_envhub.py": Case("melro_franka task 2: observations (2, 17), perturbation payload_mass"),
     "11_minari.py": Case("1 episodes, 100 steps", ("1",), "minari"),
+    "12_wrap_a_policy.py": Case(
+        "CartpoleSwingup-PoleLength-v0    melro", ("104", "300", "1"), "stable_baselines3", slow=True
+    ),
 }
 
 
@@ -43,7 +46,7 @@ def _parameter(path: Path):
 
 
 @pytest.mark.parametrize("path", [_parameter(path) for path in EXAMPLES])
-def test_examples_run_and_print_what_they_promise(path, capsys, monkeypatch):
+def test_examples_run_and_print_what_they_promise(path, capsys, monkeypatch, tmp_path):
     case = CASES[path.name]
     if case.needs:  # in a process of its own: other libraries warn, start threads and processes
         pytest.importorskip(case.needs)
@@ -51,7 +54,9 @@ def test_examples_run_and_print_what_they_promise(path, capsys, monkeypatch):
         settings = {name: value for name, value in os.environ.items() if name not in ours}
         settings |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(FOLDER.parent)}
         command = [sys.executable, str(path), *case.arguments]
-        done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=600, check=False)
+        done = subprocess.run(
+            command, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=600, check=False
+        )
         assert done.returncode == 0, done.stderr
         assert case.expected in done.stdout
         return
