@@ -33,6 +33,13 @@ PRESETS: dict[str, dict[str, Any]] = {
         "final_learning_rate": 0.1,
         "average_rate": 0.05,
     },
+    "cpu-sac": {
+        "algorithm": "sac",
+        "total_env_steps": 100_000,
+        "discount": 0.99,
+        "policy_width": 128,
+        "min_std": 0.02,
+    },
     "cpu-franka": {
         "total_env_steps": 50_000,
         "learning_rate": 1e-3,
