@@ -11,16 +11,18 @@ import gymnasium as gym
 import tyro
 
 from melro_gym.cli.agents import Agents
+from melro_gym.cli.audit import Audit
 from melro_gym.cli.demo import Demo
 from melro_gym.cli.envs import Envs
 from melro_gym.cli.evaluate import Evaluate
+from melro_gym.cli.fit import Fit
 from melro_gym.cli.harden import Harden
 from melro_gym.cli.settings import Settings
 from melro_gym.cli.train import Train
 from melro_gym.cli.tune import Tune
 from melro_gym.cli.wrap import Wrap
 
-VERBS = (Demo, Envs, Agents, Settings, Train, Harden, Wrap, Evaluate, Tune)
+VERBS = (Demo, Envs, Agents, Settings, Train, Harden, Wrap, Fit, Evaluate, Audit, Tune)
 """Dataclasses of arguments with a method `run`; the class's name in lower case is the verb, its docstring the help."""
 
 

@@ -1,6 +1,11 @@
 from melro_gym.evaluation.controllers import base_controller as base_controller
 from melro_gym.evaluation.controllers import make_controller as make_controller
 from melro_gym.evaluation.controllers import melro_controller as melro_controller
+from melro_gym.evaluation.entropy_audit import EntropyAuditRecord as EntropyAuditRecord
+from melro_gym.evaluation.entropy_audit import Success as Success
+from melro_gym.evaluation.entropy_audit import Verdict as Verdict
+from melro_gym.evaluation.entropy_audit import audit_agent as audit_agent
+from melro_gym.evaluation.entropy_audit import diagnose as diagnose
 from melro_gym.evaluation.figures import draw_returns as draw_returns
 from melro_gym.evaluation.figures import write_video as write_video
 from melro_gym.evaluation.protocol import default_config as default_config

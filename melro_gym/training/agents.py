@@ -60,6 +60,12 @@ def blank_agent(config: TrainConfig, facts: EnvFacts) -> Agent:
     return Agent(_agent_config(config, facts), key=random_key(config.run.seed))
 
 
+def model_description(config: TrainConfig, obs_size: int, action_size: int) -> dict[str, Any]:
+    """What a file would say of the world model that the settings ask for."""
+    facts = EnvFacts(obs_size, action_size, 1, {})
+    return _agent_config(config, facts).descriptions()["world_model"]
+
+
 def agent_record(config: TrainConfig, facts: EnvFacts, amendments: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
     """The metadata of a run's agents, which tie them to its environment and say how they were made."""
     return {

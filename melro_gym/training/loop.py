@@ -286,4 +286,6 @@ def _with_result(run: Run, agent: Agent, numbers: dict[str, Any], beginning: dic
     kept = {name: numbers[name] for name in ("env_steps", "minutes", "eval/mean", "eval/sample", *beginning)}
     mode = "mean" if numbers["eval/mean"] >= numbers["eval/sample"] else "sample"
     facts = {"result": kept, "action_mode": mode, **run.algorithm.about(agent, run.replay)}
+    entropy = {name: numbers[f"entropy/{name}"] for name in ("temperature", "target") if f"entropy/{name}" in numbers}
+    facts |= {"entropy": entropy} if entropy else {}
     return jax.tree.map(jnp.copy, agent.with_metadata({**agent.metadata, **facts}))

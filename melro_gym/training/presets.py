@@ -38,7 +38,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "total_env_steps": 100_000,
         "discount": 0.99,
         "policy_width": 128,
-        "min_std": 0.02,
+        "critic_width": 128,
+        "batch": 128,
+        "learning_rate": 1e-3,
+        "target_rate": 0.02,
     },
     "cpu-franka": {
         "total_env_steps": 50_000,

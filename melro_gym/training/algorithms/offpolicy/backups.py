@@ -38,7 +38,7 @@ def soft_value(values: Float[Array, "*batch A"], temperature: float | Array) -> 
         >>> import jax.numpy as jnp
         >>> values = jnp.array([1.0, 0.7, 0.1])
         >>> [f"{float(soft_value(values, alpha)):.3f}" for alpha in (0.2, 1.0)]
-        ['1.041', '1.828']
+        ['1.042', '1.764']
         >>> f"{float(values.max()):.3f}"
         '1.000'
     """

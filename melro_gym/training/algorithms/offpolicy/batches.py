@@ -15,13 +15,13 @@ from melro_gym.training.replay import Replay
 class Batch(NamedTuple):
     """Transitions; as drawn, with raw observations and a leading axis of updates."""
 
-    states: Float[Array, "B S"]
-    actions: Float[Array, "B A"]
+    states: Float[Array, "*updates B S"]
+    actions: Float[Array, "*updates B A"]
     """As executed."""
-    rewards: Float[Array, " B"]
-    terminated: Float[Array, " B"]
+    rewards: Float[Array, "*updates B"]
+    terminated: Float[Array, "*updates B"]
     """1 where the episode ended for good; 0 where it went on or was cut."""
-    next_states: Float[Array, "B S"]
+    next_states: Float[Array, "*updates B S"]
 
 
 def sample_batches(replay: Replay, rng: np.random.Generator, shape: tuple[int, ...]) -> Batch:

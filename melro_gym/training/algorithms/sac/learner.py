@@ -98,7 +98,7 @@ def sac_round(
         noise = jr.normal(noise_key, batch.actions.shape, jnp.float32)
         return critic_step(task, carry, batch, noise, rate)
 
-    def group(carry: Learners, rows: tuple[Batch, PRNGKeyArray]) -> tuple[Learners, Metrics]:
+    def group(carry: Learners, rows: tuple[Batch, Array]) -> tuple[Learners, Metrics]:
         carry, metrics = jax.lax.scan(update, carry, rows)
         batch, keys = rows
         noise = jr.normal(jr.fold_in(keys[-1], 1), batch.actions.shape[1:], jnp.float32)
