@@ -1,4 +1,4 @@
-"""Run all benchmarks: `make bench`, or `python -m benchmarks [env_step|planning|training ...]`.
+"""Run all benchmarks: `make bench`, or `python -m benchmarks [env_step|planning|training|sac ...]`.
 
 `python -m benchmarks foreign ...` is `benchmarks.foreign` with its own settings.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("env_step", "planning", "training")
+NAMES = ("env_step", "planning", "training", "sac", "sac")
 
 
 def main(names: list[str]) -> int:

@@ -84,7 +84,9 @@ def test_the_critics_target_is_that_of_a_loop():
     critics = make_critics(agent.critic, 3, jr.key(1), adopted=True)
     noise = rng.standard_normal((5, 2)).astype(np.float32)
     targets = eqx.filter_jit(soft_target)(critics, agent.policy, batch, jnp.asarray(noise), jnp.float32(0.3), 0.9)
-    means, stds = (np.asarray(part, np.float64) for part in eqx.filter_jit(jax.vmap(agent.policy))(batch.next_states))
+    means, stds = (
+        np.asarray(part, np.float64) for part in eqx.filter_jit(eqx.filter_vmap(agent.policy))(batch.next_states)
+    )
     actions = jnp.asarray(np.clip(means + stds * noise, -1.0, 1.0), jnp.float32)
     values = np.asarray(eqx.filter_jit(critic_values)(critics, batch.next_states, actions))
     assert not np.allclose(values[0], values[1]) and 0 < np.asarray(batch.terminated).sum() < 5
@@ -107,7 +109,7 @@ def test_losses_and_targets_of_numbers_done_by_hand():
 def test_new_critics_differ_and_start_near_zero_and_adopted_ones_near_what_they_were():
     critic = tiny_agent(critic_scale=100.0).critic
     states, actions = jr.normal(jr.key(0), (50, 3)), jr.uniform(jr.key(1), (50, 2))
-    own = np.asarray(eqx.filter_jit(jax.vmap(critic))(states, actions))
+    own = np.asarray(eqx.filter_jit(eqx.filter_vmap(critic))(states, actions))
     usual, values = np.abs(own).mean(), eqx.filter_jit(critic_values)
     fresh = np.asarray(values(make_critics(critic, 2, jr.key(2)), states, actions))
     assert np.abs(fresh).mean() < 0.05 * usual and not np.allclose(fresh[0], fresh[1])
@@ -181,7 +183,7 @@ def test_the_policys_loss_is_minus_value_and_entropy():
     agent, noise = tiny_agent(), jr.normal(jr.key(1), (4, 2))
     states, critics = jr.normal(jr.key(0), (4, 3)), make_critics(tiny_agent().critic, 2, jr.key(2), adopted=True)
     loss, entropy = eqx.filter_jit(policy_loss)(agent.policy, critics, states, noise, jnp.float32(0.5))
-    distribution = eqx.filter_jit(jax.vmap(agent.policy))(states)
+    distribution = eqx.filter_jit(eqx.filter_vmap(agent.policy))(states)
     values = np.minimum(*np.asarray(eqx.filter_jit(critic_values)(critics, states, distribution.sample(noise))))
     assert float(entropy) == pytest.approx(float(distribution.entropy().mean()), rel=1e-5)
     assert float(loss) == pytest.approx(-(values.mean() + 0.5 * float(entropy)), rel=1e-4)
