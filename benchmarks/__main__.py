@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("env_step", "planning", "training", "sac", "sac")
+NAMES = ("env_step", "planning", "training", "sac")
 
 
 def main(names: list[str]) -> int:
