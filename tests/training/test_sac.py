@@ -13,11 +13,11 @@ import jax.random as jr
 import numpy as np
 import probes
 import pytest
-from toys import TINY, tiny_agent
+from toys import TINY, TINY_PLAN, tiny_agent
 
 from melro_gym import Callback, MELROController, load_agent, save_agent, train
 from melro_gym.checkpoint import read_arrays
-from melro_gym.models import AbstractPolicy, ActionDistribution, NoWorldModel
+from melro_gym.models import NoWorldModel
 from melro_gym.training import fit_world_model, make_config
 from melro_gym.training.algorithms.offpolicy import (
     Batch,
@@ -30,7 +30,7 @@ from melro_gym.training.algorithms.offpolicy import (
     soft_value,
 )
 from melro_gym.training.algorithms.sac import Sac, SacConfig
-from melro_gym.training.algorithms.sac.learner import Task, init_state, policy_step, sac_round
+from melro_gym.training.algorithms.sac.learner import Task, init_state, sac_round
 from melro_gym.training.algorithms.sac.losses import policy_loss, soft_target, temperature_loss
 from melro_gym.training.replay import Replay, Transition
 
@@ -124,61 +124,6 @@ def test_the_temperature_rises_where_the_entropy_is_below_its_target():
     assert float(slope(jnp.float32(0.0), jnp.float32(0.5), -2.0)) == pytest.approx(2.5)
 
 
-class Free(AbstractPolicy):
-    """A Gaussian that does not look at the state."""
-
-    mean: jax.Array
-    log_std: jax.Array
-    min_std: float = eqx.field(static=True, default=1e-3)
-    max_std: float = eqx.field(static=True, default=1.0)
-
-    def __call__(self, state):
-        del state
-        return ActionDistribution(self.mean, jnp.exp(self.log_std))
-
-
-class Quadratic(eqx.Module):
-    """`Q = -curvature (a - 0.2)^2`."""
-
-    curvature: jax.Array
-
-    def __call__(self, state, action):
-        return -self.curvature * jnp.sum(jnp.square(action - 0.2))
-
-
-def _on_the_bandit(config: SacConfig, updates: int) -> Any:
-    """The learners after updates of policy and temperature on two equal critics of known form."""
-    agent = tiny_agent(obs_size=1, action_size=1)
-    agent = agent.with_parts(policy=Free(jnp.zeros(1), jnp.full(1, -1.0)))
-    learners = init_state(agent, config, jr.key(0), adopted=False).learners
-    learners = learners._replace(critics=Quadratic(jnp.full(2, 4.0)))
-
-    @eqx.filter_jit
-    def learn(learners, keys):
-        def step(carry, key):
-            noise = jr.normal(key, (64, 1), jnp.float32)
-            return policy_step(Task(config, 0.9), carry, jnp.zeros((64, 1)), noise, jnp.float32(1.0))
-
-        return jax.lax.scan(step, learners, keys)
-
-    return learn(learners, jr.split(jr.key(1), updates))[0]
-
-
-def test_on_a_quadratic_bandit_the_policy_is_the_gaussian_of_the_closed_form():
-    config = SacConfig(learn_temperature=False, first_temperature=0.08, learning_rate=5e-3)
-    policy = _on_the_bandit(config, 1500).policy
-    assert float(policy.mean[0]) == pytest.approx(0.2, abs=0.02)
-    assert float(jnp.exp(policy.log_std[0])) == pytest.approx(math.sqrt(0.08 / (2 * 4.0)), rel=0.1)
-
-
-def test_a_learned_temperature_leads_the_entropy_to_its_target():
-    config = SacConfig(target_entropy=-0.8, learning_rate=5e-3)
-    learners = _on_the_bandit(config, 3000)
-    std = math.exp(-0.8) / math.sqrt(2 * math.pi * math.e)
-    assert float(jnp.exp(learners.policy.log_std[0])) == pytest.approx(std, rel=0.1)
-    assert float(jnp.exp(learners.log_temperature)) == pytest.approx(2 * 4.0 * std**2, rel=0.25)
-
-
 def test_the_policys_loss_is_minus_value_and_entropy():
     agent, noise = tiny_agent(), jr.normal(jr.key(1), (4, 2))
     states, critics = jr.normal(jr.key(0), (4, 3)), make_critics(tiny_agent().critic, 2, jr.key(2), adopted=True)
@@ -240,7 +185,7 @@ def test_its_agent_acts_and_with_a_world_model_plans(folder, tmp_path):
     assert eqx.tree_equal(fitted.critic, agent.critic) and eqx.tree_equal(fitted.policy, agent.policy)
     assert fitted.metadata["world_model"] == {"updates": 400, "seed": 0, "rows": 240}
     save_agent(tmp_path / "agent.safetensors", fitted)
-    env = MELROController(probes.Chase(), tmp_path / "agent.safetensors", optimise_steps=1, directions=2)
+    env = MELROController(probes.Chase(), tmp_path / "agent.safetensors", **TINY_PLAN)
     obs, _ = env.reset(seed=0)
     for _ in range(3):
         obs, _, _, _, info = env.step(obs)
