@@ -33,16 +33,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "final_learning_rate": 0.1,
         "average_rate": 0.05,
     },
-    "cpu-sac": {
-        "algorithm": "sac",
-        "total_env_steps": 100_000,
-        "discount": 0.99,
-        "policy_width": 128,
-        "critic_width": 128,
-        "batch": 128,
-        "learning_rate": 1e-3,
-        "target_rate": 0.02,
-    },
     "cpu-franka": {
         "total_env_steps": 50_000,
         "learning_rate": 1e-3,

@@ -19,6 +19,16 @@ from melro_gym.training.config import TrainConfig
 from melro_gym.training.registry import register_algorithm
 from melro_gym.training.replay import Replay
 
+CPU: dict[str, Any] = {
+    "total_env_steps": 100_000,
+    "discount": 0.99,
+    "policy_width": 128,
+    "critic_width": 128,
+    "batch": 128,
+    "learning_rate": 1e-3,
+    "target_rate": 0.02,
+}
+"""The preset `cpu` of SAC."""
 _CRITICS_STREAM = 1 << 31
 """Stream of the run's seed beyond those of its rounds."""
 
@@ -29,6 +39,7 @@ class Sac(AbstractAlgorithm[SacState]):
 
     name = "sac"
     learns_model = False
+    presets = {"cpu": CPU}
     Config = SacConfig
 
     @classmethod
