@@ -1,7 +1,7 @@
 """Time of SAC's updates beside the same matrix products alone and, where it is installed, beside SBX's SAC.
 
-Run `python -m benchmarks.sac`. Sizes are those of SAC's preset `cpu` on the walker; the three take turns, so that what else the
-machine does hits all alike. SBX (`pip install sbx-rl`) has no layer normalisation.
+Run `python -m benchmarks.sac`. Sizes are those of SAC's preset `cpu` on the walker; the three take turns, so that what
+else the machine does hits all alike. SBX (`pip install sbx-rl`) has no layer normalisation.
 """
 
 from __future__ import annotations
