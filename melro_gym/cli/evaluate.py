@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from melro_gym.cli.display import console, make_progress, returns_table, three_digits
 from melro_gym.cli.parsing import Pairs, parse_object, parse_settings
 
 if TYPE_CHECKING:
     from melro_gym.evaluation.records import Row
-    from melro_gym.models import Agent
-    from melro_gym.planning import PlanConfig
+    from melro_gym.evaluation.table import EvaluationTable
 
 DISABLED_JOINTS = "disabled-joints"
 
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Returns of base policy and MELRO on any environments, all episodes of a cell side by side."""
+    """Returns of base policy and MELRO, or of any policy, on any environments, all episodes of a cell side by side."""
 
+    policy: str = ""
+    """Any policy in place of an agent's methods: a .zip of Stable-Baselines3, sb3-contrib or SBX (which that library
+    unpickles: only files that you trust), or module:name of a function of observations or an object with predict."""
+    suite: str = ""
+    """A named set of environments in place of --env, of melro_gym.suites, such as melro-walker-joints, melro-joints,
+    melro-rwrl, melro-franka, robust-mpo-walker-walk-holdout; a name that does not exist lists all."""
+    baseline: str = ""
+    """What others are compared with, on the same seeds: an agent, a policy as for --policy, or one of --method."""
     env: tuple[str, ...] = ("WalkerWalk-v0",)
     """Gymnasium ids; disabled-joints stands for the six ids of the walker's joints."""
     agent: str = "walker-walk"
@@ -38,45 +45,82 @@ class Evaluate:
     """Planner settings, as name=value; melro-gym settings lists them."""
     json: Path | None = None
     """File for the numbers."""
+    markdown: Path | None = None
+    """File for the table in Markdown: means, interquartile means, worst cases, differences, with 95 % intervals."""
+    csv: Path | None = None
+    """File for the same as comma-separated values."""
     figure: Path | None = None
     """File for a figure."""
 
     def run(self) -> None:
         """Evaluate, print the table and the differences, write numbers and figure."""
-        from melro_gym.checkpoint import load_agent
         from melro_gym.evaluation.figures import draw_returns
-        from melro_gym.evaluation.protocol import default_config
         from melro_gym.evaluation.records import compare, write_json
+        from melro_gym.files import write_text
 
-        kwargs = parse_object(self.env_kwargs, "--env-kwargs")
-        agent = load_agent(self.agent)
-        config = default_config(agent, **parse_settings(self.set))
-        rows = _play(self, agent, [(env_id, kwargs) for env_id in expand_envs(self.env)], config)
-        console.print(returns_table(f"{self.agent}, {self.episodes} episodes per cell", rows))
-        differences = compare(rows)
-        for name, interval in differences.items():
+        table = _play(self)
+        name = self.policy or self.agent
+        rows = [*table.rows, *table.references]
+        console.print(returns_table(f"{name}, {self.episodes} episodes per cell", rows))
+        differences = compare(table.rows)
+        for cell, interval in differences.items():
             mean, low, high = (three_digits(number, *interval, sign="+") for number in interval)
-            console.print(f"{name}: MELRO - base (better mode) = {mean}  [{low}, {high}]", soft_wrap=True)
+            console.print(f"{cell}: MELRO - base (better mode) = {mean}  [{low}, {high}]", soft_wrap=True)
+        for line in table.lines:
+            if line.difference is not None:
+                words = [three_digits(number, *line.difference, sign="+") for number in line.difference]
+                text = "{} on {}: minus {} = {}  [{}, {}]".format(line.method, line.cell, table.baseline, *words)
+                console.print(text, soft_wrap=True, markup=False)
         if self.json is not None:
-            write_json(self.json, rows, differences={name: list(interval) for name, interval in differences.items()})
+            write_json(self.json, table.rows, differences={cell: list(item) for cell, item in differences.items()})
+        if self.markdown is not None:
+            write_text(self.markdown, table.markdown())
+        if self.csv is not None:
+            write_text(self.csv, table.csv())
         if self.figure is not None:
-            title = f"{self.agent}: mean return of {self.episodes} episodes, 95 % interval"
-            draw_returns(rows, self.figure, title=title)
+            draw_returns(rows, self.figure, title=f"{name}: mean return of {self.episodes} episodes, 95 % interval")
 
 
-def _play(args: Evaluate, agent: Agent, envs: list[tuple[str, dict[str, Any]]], config: PlanConfig) -> list[Row]:
+def _play(args: Evaluate) -> EvaluationTable:
     """All cells, with a bar and a line for each that is done."""
-    from melro_gym.evaluation.protocol import evaluate
+    from melro_gym.checkpoint import load_agent
+    from melro_gym.evaluation.protocol import default_config, evaluate
     from melro_gym.evaluation.records import row_label
+    from melro_gym.interop.load import load_policy
+    from melro_gym.models import Agent
+    from melro_gym.suites import load_suite
 
+    kwargs = parse_object(args.env_kwargs, "--env-kwargs")
+    if args.suite and kwargs:
+        raise ValueError("--env-kwargs go with --env; the environments of a suite have their own.")
+    envs = None if args.suite else [(env_id, kwargs) for env_id in expand_envs(args.env)]
+    cases = load_suite(args.suite) if args.suite else expand_envs(args.env)
+    policy = load_policy(args.policy) if args.policy else load_agent(args.agent)
+    own = args.baseline in args.method or not args.baseline
+    baseline = args.baseline or None if own else load_policy(args.baseline)
+    settings = parse_settings(args.set)
+    config = default_config(policy, **settings) if isinstance(policy, Agent) else None
+    if settings and config is None:
+        raise ValueError(f"--set is for agents; {args.policy} has no planner.")
+    cells = len(cases) * ((len(args.method) if config else 1) + (not own))
     with make_progress() as progress:
-        task = progress.add_task("cells", total=len(envs) * len(args.method))
+        task = progress.add_task("cells", total=cells)
 
         def show(row: Row) -> None:
             progress.update(task, advance=1)
             progress.console.print(f"{row_label(row)} {row.method}: {three_digits(row.mean)}")
 
-        return evaluate(agent, envs, args.method, episodes=args.episodes, seed=args.seed, config=config, on_row=show)
+        return evaluate(
+            policy,
+            envs,
+            args.method,
+            suite=args.suite,
+            baseline=baseline,
+            episodes=args.episodes,
+            seed=args.seed,
+            config=config,
+            on_row=show,
+        )
 
 
 def expand_envs(names: tuple[str, ...]) -> list[str]:

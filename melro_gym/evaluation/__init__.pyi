@@ -8,6 +8,7 @@ from melro_gym.evaluation.entropy_audit import audit_agent as audit_agent
 from melro_gym.evaluation.entropy_audit import diagnose as diagnose
 from melro_gym.evaluation.figures import draw_returns as draw_returns
 from melro_gym.evaluation.figures import write_video as write_video
+from melro_gym.evaluation.playing import takes_rows as takes_rows
 from melro_gym.evaluation.protocol import default_config as default_config
 from melro_gym.evaluation.protocol import episode_seeds as episode_seeds
 from melro_gym.evaluation.protocol import evaluate as evaluate
@@ -16,11 +17,18 @@ from melro_gym.evaluation.records import compare as compare
 from melro_gym.evaluation.records import make_row as make_row
 from melro_gym.evaluation.records import row_label as row_label
 from melro_gym.evaluation.records import write_json as write_json
+from melro_gym.evaluation.references import load_references as load_references
 from melro_gym.evaluation.rollouts import Controller as Controller
 from melro_gym.evaluation.rollouts import run_episodes as run_episodes
 from melro_gym.evaluation.statistics import Interval as Interval
 from melro_gym.evaluation.statistics import bootstrap_difference as bootstrap_difference
+from melro_gym.evaluation.statistics import bootstrap_iqm as bootstrap_iqm
 from melro_gym.evaluation.statistics import bootstrap_mean as bootstrap_mean
+from melro_gym.evaluation.statistics import improvement_probability as improvement_probability
+from melro_gym.evaluation.statistics import interquartile_mean as interquartile_mean
+from melro_gym.evaluation.statistics import paired_difference as paired_difference
+from melro_gym.evaluation.table import EvaluationTable as EvaluationTable
+from melro_gym.evaluation.table import Line as Line
 from melro_gym.evaluation.tuning import Trial as Trial
 from melro_gym.evaluation.tuning import tune as tune
 

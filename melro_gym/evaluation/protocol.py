@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
 
+from melro_gym import suites
 from melro_gym.checkpoint import load_agent
-from melro_gym.envs.boxes import import_owner, make_env
+from melro_gym.envs.boxes import as_boxes, import_owner
 from melro_gym.evaluation.controllers import make_controller
+from melro_gym.evaluation.playing import foreign_controller
 from melro_gym.evaluation.records import Row, make_row
+from melro_gym.evaluation.references import find_references
 from melro_gym.evaluation.rollouts import Controller, run_episodes
+from melro_gym.evaluation.table import EvaluationTable
 from melro_gym.models import Agent
 from melro_gym.planning import PlanConfig
 from melro_gym.seeds import derived
@@ -22,6 +26,8 @@ from melro_gym.wrappers.checks import check_fits
 
 Case = str | tuple[str, dict[str, Any]]
 """An environment's id, alone or with keyword arguments."""
+BASELINE = "baseline"
+"""Method of a baseline that is played beside the policy."""
 
 
 def episode_seeds(seed: Any, episodes: Any) -> list[int]:
@@ -35,17 +41,22 @@ def episode_seeds(seed: Any, episodes: Any) -> list[int]:
 
 def evaluate(
     policy: Any,
-    envs: Case | Sequence[Case],
+    envs: Case | Sequence[Case] | None = None,
     methods: Sequence[str] = ("base-mean", "base-sample", "melro"),
     *,
+    suite: str = "",
     episodes: Any = 10,
     seed: Any = 0,
+    baseline: Any = None,
+    name: str = "policy",
+    batched: bool | None = None,
+    references: bool | None = None,
     config: PlanConfig | None = None,
     deterministic: bool = True,
     on_step: Callable[[int], None] | None = None,
     on_row: Callable[[Row], None] | None = None,
-) -> list[Row]:
-    """Returns of seeded episodes of a policy on every environment, all episodes of a cell side by side.
+) -> EvaluationTable:
+    """Returns of seeded episodes of a policy on every environment, all episodes of a cell side by side, as a table.
 
         >>> from melro_gym import evaluate
         >>> [row] = evaluate(lambda obs: -obs[:, 1:2], "Pendulum-v1", episodes=3)
@@ -57,35 +68,46 @@ def evaluate(
 
             * an `Agent`, the name of a shipped one, or a file: played in turn by each of `methods`;
             * an object with `predict(observations, state, episode_start, deterministic)`, as the controllers of this
-              package and the models of Stable-Baselines3 have;
-            * a function that maps observations `(B, ...)` to actions `(B, ...)`.
+              package and the models of Stable-Baselines3 have, or with `predict(observations)`;
+            * a function that maps observations `(B, ...)` to actions `(B, ...)`, or one observation to one action.
 
-            The last two see the environment as `gymnasium.make` gives it; their records have the method `policy`.
+            The last two see the environment as `gymnasium.make` gives it; their records have the method `name`.
         envs: an id, a pair `(id, keyword arguments)`, or a sequence of these.
         methods: for agents, among `base-mean`, `base-sample`, `base-adapted` (the policy's means, told the
             estimate of what has changed), `melro`, `melro-fixed` (without the estimate).
+        suite: a name of `melro_gym.suites`, in place of `envs`.
         episodes: per cell; the same seeds for every policy and method, which depend on `seed` alone.
         seed: of the evaluation; a number of any size and source.
+        baseline: what others are compared with: a policy of any of these kinds, which is played too (an agent by its
+            policy's means) and has the method `baseline`; or one of `methods`.
+        name: of a policy that is no agent, in the records.
+        batched: whether a function takes rows of observations; None tries it with copies of the first observation
+            (`melro_gym.evaluation.takes_rows`). One that keeps a state needs `predict`.
+        references: whether to show what shipped agents reached on these environments, where that is known; None does
+            so for a suite.
         config: planner settings, for agents; None takes the defaults with the agent's discount.
         deterministic: handed to `predict`.
         on_step: called with the number of decisions after each batched step.
         on_row: called with each finished record.
 
     Returns:
-        A record per environment and method, environments in the outer order.
+        A sequence of records, one per environment and method, environments in the outer order; and the table of them.
 
     Raises:
-        ValueError: an unknown method, an agent that does not fit an environment, or keyword arguments that are no JSON.
+        ValueError: an unknown suite or method, an agent that does not fit an environment, keyword arguments that are
+            no JSON, or decisions that are no actions.
         TypeError: a policy that is none of the above.
     """
-    seeds = episode_seeds(seed, episodes)
+    seeds, cases = episode_seeds(seed, episodes), _cases(envs, suite)
+    play = Play(seeds, tuple(methods), config, deterministic, batched)
     rows = []
-    for env_id, kwargs in _pairs(envs):
-        for method, make, controller in _players(policy, env_id, kwargs, methods, seeds, config, deterministic):
-            rows.append(make_row(env_id, kwargs, method, run_episodes(make, controller, seeds, on_step=on_step)))
+    for case in cases:
+        for method, make, controller in play.players(policy, baseline, case, name):
+            returns = run_episodes(make, controller, seeds, on_step=on_step)
+            rows.append(make_row(case.env_id, dict(case.kwargs), method, returns, case.label))
             if on_row is not None:
                 on_row(rows[-1])
-    return rows
+    return make_table(rows, _baseline_name(baseline, methods), seeds, bool(suite) if references is None else references)
 
 
 def default_config(agent: Agent, **settings: Any) -> PlanConfig:
@@ -93,52 +115,72 @@ def default_config(agent: Agent, **settings: Any) -> PlanConfig:
     return PlanConfig(**{"discount": agent.metadata.get("discount", 0.975), **settings})
 
 
-def _pairs(envs: Case | Sequence[Case]) -> list[tuple[str, dict[str, Any]]]:
+def make_table(rows: Sequence[Row], baseline: str, seeds: Sequence[int], references: bool) -> EvaluationTable:
+    """The table of records, with what shipped agents reached on the same environments if that is asked for."""
+    cells = {row.cell: row for row in rows}
+    known, paired = find_references(list(cells.values()), seeds) if references else ((), True)
+    return EvaluationTable(tuple(rows), baseline, known, paired)
+
+
+def _cases(envs: Case | Sequence[Case] | None, suite: str) -> list[suites.Case]:
+    if (envs is None) == (not suite):
+        raise ValueError("Give either `envs` or `suite`: environments, or the name of a set of them.")
+    if envs is None:
+        return suites.load_suite(suite)
     single = isinstance(envs, str) or (len(envs) == 2 and isinstance(envs[1], dict))
-    cases: Any = [envs] if single else envs
-    return [(case, {}) if isinstance(case, str) else (case[0], plain_json(case[1], "env_kwargs")) for case in cases]
+    pairs: Any = [envs] if single else envs
+    return [
+        suites.Case(case) if isinstance(case, str) else suites.Case(case[0], plain_json(case[1], "env_kwargs"))
+        for case in pairs
+    ]
+
+
+def _baseline_name(baseline: Any, methods: Sequence[str]) -> str:
+    if baseline is None:
+        return ""
+    return baseline if isinstance(baseline, str) and baseline in methods else BASELINE
 
 
 _Player = tuple[str, Callable[[], gym.Env[Any, Any]], Controller]
 """A record's method, what makes an environment, and what decides in all of them."""
 
 
-def _players(
-    policy: Any,
-    env_id: str,
-    kwargs: dict[str, Any],
-    methods: Sequence[str],
-    seeds: Sequence[int],
-    config: PlanConfig | None,
-    deterministic: bool,
-) -> Iterator[_Player]:
-    if isinstance(policy, str | os.PathLike):
-        policy = load_agent(policy)
-    if isinstance(policy, Agent):
-        probe = make_env(env_id, kwargs)
-        check_fits(policy, probe)
+@dataclass(frozen=True)
+class Play:
+    """How policies are played."""
+
+    seeds: Sequence[int]
+    methods: tuple[str, ...]
+    config: PlanConfig | None
+    deterministic: bool
+    batched: bool | None
+
+    def players(self, policy: Any, baseline: Any, case: suites.Case, name: str) -> Iterator[_Player]:
+        """Everything that is to be played on a case: the policy by each of its methods, then the baseline."""
+        yield from self._of(_loaded(policy), case, name, self.methods)
+        if _baseline_name(baseline, self.methods) == BASELINE:
+            for _, make, controller in self._of(_loaded(baseline), case, BASELINE, ("base-mean",)):
+                yield BASELINE, make, controller
+
+    def _of(self, policy: Any, case: suites.Case, name: str, methods: Sequence[str]) -> Iterator[_Player]:
+        import_owner(case.env_id)
+        if isinstance(policy, Agent):
+            make = lambda: as_boxes(case.make())
+            probe = make()
+            check_fits(policy, probe)
+            probe.close()
+            for method in methods:
+                controller = make_controller(method, policy, self.config or default_config(policy), self.seeds)
+                yield method, make, controller
+            return
+        probe = case.make()
+        shape = probe.action_space.shape or ()
         probe.close()
-        for method in methods:
-            controller = make_controller(method, policy, config or default_config(policy), seeds)
-            yield method, lambda: make_env(env_id, kwargs), controller
-        return
-    import_owner(env_id)
-    yield "policy", lambda: gym.make(env_id, **kwargs), _foreign(policy, len(seeds), deterministic)
+        controller = foreign_controller(
+            policy, len(self.seeds), shape, deterministic=self.deterministic, batched=self.batched
+        )
+        yield name, case.make, controller
 
 
-def _foreign(policy: Any, count: int, deterministic: bool) -> Controller:
-    """Decisions of a policy from elsewhere; recurrent ones keep their state from step to step."""
-    if not hasattr(policy, "predict"):
-        if not callable(policy):
-            kinds = "an Agent, its name or file, an object with `predict`, or a function of observations"
-            raise TypeError(f"`policy` must be {kinds}; got {type(policy).__name__}.")
-        return lambda obs: np.asarray(policy(obs))
-    state, start = None, np.ones(count, bool)
-
-    def decide(obs: np.ndarray) -> np.ndarray:
-        nonlocal state, start
-        actions, state = policy.predict(obs, state, start, deterministic)
-        start = np.zeros(count, bool)
-        return np.asarray(actions)
-
-    return decide
+def _loaded(policy: Any) -> Any:
+    return load_agent(policy) if isinstance(policy, str | os.PathLike) else policy

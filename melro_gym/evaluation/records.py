@@ -30,17 +30,26 @@ class Row:
     """Of the returns."""
     ci95: tuple[float, float]
     """Bootstrap interval of the mean, at 95 %."""
+    label: str = ""
+    """Short name of the environment in its suite; empty outside one."""
+
+    @property
+    def cell(self) -> tuple[str, str, str]:
+        """Id, arguments as text, and label: what tells its environment from the others of an evaluation."""
+        return self.env_id, json.dumps(self.env_kwargs, sort_keys=True), self.label
 
 
-def make_row(env_id: str, env_kwargs: dict[str, Any], method: str, returns: Iterable[float]) -> Row:
+def make_row(env_id: str, env_kwargs: dict[str, Any], method: str, returns: Iterable[float], label: str = "") -> Row:
     """Record with mean and 95 % bootstrap interval."""
     values = [float(value) for value in returns]
     interval = bootstrap_mean([np.asarray(values)])
-    return Row(env_id, env_kwargs, method, values, interval.mean, (interval.low, interval.high))
+    return Row(env_id, env_kwargs, method, values, interval.mean, (interval.low, interval.high), label)
 
 
 def row_label(row: Row) -> str:
-    """Short name of a row's environment: its id without the version, and its keyword arguments."""
+    """Short name of a row's environment: that in its suite, or its id without the version, and its arguments."""
+    if row.label:
+        return row.label
     kwargs = ", ".join(f"{name}={value}" for name, value in row.env_kwargs.items())
     return row.env_id.removesuffix("-v0") + (f" ({kwargs})" if kwargs else "")
 
