@@ -168,6 +168,8 @@ def test_train_writes_a_run_that_resumes_and_an_agent_for_the_raw_environment(tm
         (["train", "--out", "x", "--env-kwargs", '{"g": NaN}'], "`env_kwargs.g` must be JSON"),
         (["evaluate", "--set", "guard=perhaps"], "`guard` must be true or false"),
         (["evaluate", "--set", "entropy=1"], "entropy_weight"),
+        (["evaluate", "--suite", "melro-walker-joint"], "Did you mean 'melro-walker-joints'"),
+        (["evaluate", "--policy", "weights.pt"], "holds weights"),
         (["settings", "--filter", "no such thing"], "No setting"),
         (["tune", "--out", "x", "--envs", "cat"], "walker"),
         (["envs", "--filter", "nothing at all"], "No environment"),
@@ -183,3 +185,16 @@ def test_mistakes_are_one_clear_line(arguments, message, capsys):
 def test_settings_are_json_where_they_can_be():
     parsed = parse_settings((("a=2", "b=0.5"), ("a=1", "c=true", "d=ars")))
     assert parsed == {"a": 1, "b": 0.5, "c": True, "d": "ars"}
+
+
+def test_evaluate_plays_a_policy_of_a_module_beside_a_baseline(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "chasers.py").write_text(
+        "def good(obs):\n    return -0.7 * obs\n\n\ndef lazy(obs):\n    return 0 * obs\n"
+    )
+    words = ["evaluate", "--policy", "chasers.py:good", "--baseline", "chasers.py:lazy", "--env", "probe/Chase-v0"]
+    assert cli.main([*words, "--episodes", "3", "--markdown", "table.md", "--csv", "table.csv"]) == 0
+    lines = (tmp_path / "table.md").read_text().splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| baseline", "| policy"]
+    assert (tmp_path / "table.csv").read_text().count("\n") == 3
+    assert "policy on probe/Chase: minus baseline = +" in capsys.readouterr().out
