@@ -4,6 +4,8 @@ Needs: pip install "melro-gym[sb3]"
 Run: python examples/04_stable_baselines3.py [training steps]
 """
 
+# pyright: reportMissingImports=false
+
 import sys
 
 import gymnasium as gym

@@ -4,6 +4,8 @@ Needs: pip install "melro-gym[sbx]"
 Run: python examples/05_sbx.py [training steps]
 """
 
+# pyright: reportMissingImports=false
+
 import sys
 
 import gymnasium as gym

@@ -4,6 +4,8 @@ Needs: pip install "melro-gym[torchrl]"
 Run: python examples/06_torchrl.py [steps]
 """
 
+# pyright: reportMissingImports=false
+
 import sys
 from typing import Any
 

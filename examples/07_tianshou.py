@@ -4,6 +4,8 @@ Needs: pip install "melro-gym[tianshou]"
 Run: python examples/07_tianshou.py [episodes]
 """
 
+# pyright: reportMissingImports=false
+
 import sys
 from typing import Any
 

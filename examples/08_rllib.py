@@ -1,9 +1,11 @@
 """RLlib: trains on our ids, and its policy is evaluated on perturbed robots.
 
 Needs an environment of its own, since RLlib pins an older Gymnasium:
-    pip install melro-gym torch "ray[rllib]" && pip install --no-deps "gymnasium==1.4.0"
+    pip install melro-gym torch "ray[tune]" dm-tree lz4 ormsgpack scipy
 Run: python examples/08_rllib.py [iterations]
 """
+
+# pyright: reportMissingImports=false
 
 import sys
 
@@ -25,9 +27,10 @@ config = (
     .debugging(seed=0)
 )
 algorithm = config.build_algo()
+result = {}
 for _ in range(iterations):
     result = algorithm.train()
-print(f"trained {result['num_env_steps_sampled_lifetime']:.0f} steps")
+print(f"trained {result['num_env_steps_sampled_lifetime']} steps")
 module = algorithm.get_module()
 
 

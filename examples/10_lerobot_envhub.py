@@ -7,6 +7,8 @@ Its `requirements.txt` names melro-gym. LeRobot itself needs Python 3.12 or late
 Run: python examples/10_lerobot_envhub.py
 """
 
+from typing import Any
+
 import gymnasium as gym
 
 CASES = {"nominal": "FrankaReach-v0", "gap": "FrankaReach-SimToRealGap-v0", "payload": "FrankaReach-Payload-v0"}
@@ -19,7 +21,9 @@ def make_env(n_envs: int = 1, use_async_envs: bool = False) -> dict[str, dict[in
         n_envs: environments side by side.
         use_async_envs: each in a process of its own.
     """
-    settings = {"autoreset_mode": gym.vector.AutoresetMode.SAME_STEP}  # what LeRobot's evaluation expects
+    settings: dict[str, Any] = {
+        "autoreset_mode": gym.vector.AutoresetMode.SAME_STEP
+    }  # what LeRobot's evaluation expects
     if use_async_envs:
         settings["context"] = "spawn"
     return {

@@ -4,6 +4,8 @@ Needs: pip install "melro-gym[minari]"
 Run: python examples/11_minari.py [episodes]
 """
 
+# pyright: reportMissingImports=false
+
 import sys
 import tempfile
 from typing import Any

@@ -6,6 +6,8 @@ Needs: pip install "melro-gym[sb3]"
 Run: python examples/12_wrap_a_policy.py [training steps] [steps to fit] [episodes]
 """
 
+# pyright: reportMissingImports=false
+
 import sys
 
 from stable_baselines3 import SAC

@@ -55,7 +55,7 @@ def test_examples_run_and_print_what_they_promise(path, capsys, monkeypatch, tmp
         settings |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(FOLDER.parent)}
         command = [sys.executable, str(path), *case.arguments]
         done = subprocess.run(
-            command, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=600, check=False
+            command, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=1800, check=False
         )
         assert done.returncode == 0, done.stderr
         assert case.expected in done.stdout

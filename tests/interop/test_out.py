@@ -1,5 +1,7 @@
 """Other libraries play the controller exactly as `step` does, and store what the environment said."""
 
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import importlib.util
