@@ -12,18 +12,20 @@ holds: that few entries of the context explain what all of them explain, or that
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from melro_gym.adaptation.base import AbstractEstimator, Numbers, one_step_error
-from melro_gym.adaptation.changes import AbstractChange, make_change
+from melro_gym.adaptation.change import AbstractChange
+from melro_gym.adaptation.changes import make_change
 from melro_gym.models import AbstractCritic, Agent
-from melro_gym.models.context import ContextCritic, ContextPolicy, told
+from melro_gym.models.context import ContextCritic, ContextPolicy
+from melro_gym.models.normaliser import Normaliser
 
 
 class Belief(NamedTuple):
@@ -40,6 +42,8 @@ class Belief(NamedTuple):
     """The family's context that explains most, whether or not it is believed."""
     weight: Float[Numbers, " S"]
     """What a unit of error counts in each entry of the state: more where the unchanged model predicts well."""
+    memory: Float[Numbers, " M"]
+    """The actions that the family remembers, newest first."""
 
 
 class Explanation(NamedTuple):
@@ -55,17 +59,22 @@ def by_all(precision: Float[Array, "C C"], moment: Float[Array, " C"]) -> Explan
     return Explanation(context, moment @ context)
 
 
-def by_two(precision: Float[Array, "C C"], moment: Float[Array, " C"]) -> Explanation:
-    """The two entries that explain most together, neither of them negative (the other one alone where one would be)."""
+def by_two(
+    precision: Float[Array, "C C"], moment: Float[Array, " C"], signed: Bool[Array, " C"] | bool = False
+) -> Explanation:
+    """The two entries that explain most together (one alone where the other would be negative but is not `signed`)."""
     size, diagonal = len(moment), jnp.diag(precision)
-    alone = jnp.square(jnp.maximum(moment, 0.0)) / diagonal
+    free = jnp.broadcast_to(jnp.asarray(signed), (size,))
+    possible = jnp.where(free, moment, jnp.maximum(moment, 0.0))
+    alone = jnp.square(possible) / diagonal
     # solutions `first[i, j]` of entry i beside entry j, by Cramer's rule
     determinant = diagonal[:, None] * diagonal[None] - jnp.square(precision) + jnp.eye(size, dtype=moment.dtype)
     first = (moment[:, None] * diagonal[None] - moment[None] * precision) / determinant
-    both = jnp.logical_and(first > 0.0, first.T > 0.0) & ~jnp.eye(size, dtype=bool)
+    allowed = (first > 0.0) | free[:, None]
+    both = jnp.logical_and(allowed, allowed.T) & ~jnp.eye(size, dtype=bool)
     gains = jnp.where(both, moment[:, None] * first + moment[None] * first.T, -jnp.inf)
     one, (left, right) = jnp.argmax(alone), jnp.unravel_index(jnp.argmax(gains), gains.shape)
-    single = jnp.zeros(size, moment.dtype).at[one].set(jnp.maximum(moment[one], 0.0) / diagonal[one])
+    single = jnp.zeros(size, moment.dtype).at[one].set(possible[one] / diagonal[one])
     pair = jnp.zeros(size, moment.dtype).at[left].set(first[left, right]).at[right].set(first[right, left])
     better = gains[left, right] > alone[one]
     return Explanation(jnp.where(better, pair, single), jnp.where(better, gains[left, right], alone[one]))
@@ -96,6 +105,22 @@ class ExecutedCritic(AbstractCritic):
         return self.critic(state, self.change.executed(control, self.context))
 
 
+class Remembering(Normaliser):
+    """Observation to state of a changed model: what the context remembers comes with it."""
+
+    normaliser: Normaliser
+    change: AbstractChange
+    context: Float[Array, " C"]
+
+    def __init__(self, normaliser: Normaliser, change: AbstractChange, context: Float[Array, " C"]):
+        self.mean, self.std = normaliser.mean, normaliser.std
+        self.normaliser, self.change, self.context = normaliser, change, context
+
+    def __call__(self, obs: Float[Array | np.ndarray, " S"]) -> Float[Array, " Z"]:
+        """Normalised observation, and what is remembered."""
+        return self.change.start(self.normaliser(obs), self.context)
+
+
 class GaussNewton(AbstractEstimator):
     """Estimates the context of a family of changes, starting from no change, and believes what holds up.
 
@@ -114,9 +139,10 @@ class GaussNewton(AbstractEstimator):
 
     def init(self, agent: Agent) -> Belief:
         """Nothing observed yet."""
-        size, zero = self.change.size, np.zeros((), np.float32)
+        size, zero = self.change.size - self.change.memory, np.zeros((), np.float32)
         nothing = np.zeros((size, size), np.float32), np.zeros(size, np.float32)
-        return Belief(*nothing, zero, zero, np.zeros(size, np.float32), np.float32(1.0) / one_step_error(agent))
+        weight, memory = np.float32(1.0) / one_step_error(agent), np.zeros(self.change.memory, np.float32)
+        return Belief(*nothing, zero, zero, np.zeros(size, np.float32), weight, memory)
 
     def update(
         self,
@@ -129,11 +155,14 @@ class GaussNewton(AbstractEstimator):
         """One step of recursive least squares, linearised at the present estimate."""
         state, reached, given = agent.normaliser(obs), agent.normaliser(next_obs), jnp.asarray(action, jnp.float32)
         weight, present = jnp.asarray(belief.weight), jnp.asarray(belief.solution)
+        memory = self.change.remembered(jnp.asarray(belief.memory), jnp.asarray(action, jnp.float32))
         if agent.model_input == "distribution":
             given = jnp.concatenate([given, jnp.full_like(given, agent.policy.min_std)])
 
         def predict(context: Float[Array, " C"]) -> Float[Array, " S"]:
-            return weight * self.change.changed(agent.world_model, context).step(state, given)
+            whole = _whole(context, belief)
+            reached = self.change.changed(agent.world_model, whole).step(self.change.start(state, whole), given)
+            return weight * reached[: len(weight)]
 
         jacobian = jax.jacfwd(predict)(present)
         target = weight * reached - predict(present) + jacobian @ present
@@ -141,18 +170,20 @@ class GaussNewton(AbstractEstimator):
         news = jacobian.T @ jacobian, jacobian.T @ target, target @ target, jnp.ones((), jnp.float32)
         precision, moment, energy, steps = (old + new for old, new in zip(kept, news, strict=True))
         solution = self.change.nearest(by_all(self._shrunk(precision), moment).context)
-        return Belief(precision, moment, energy, steps, solution, weight)
+        return Belief(precision, moment, energy, steps, solution, weight, memory)
 
     def apply(self, agent: Agent, belief: Belief) -> Agent:
         """The agent on the robot that has changed as believed."""
-        context = self.context(belief)
-        policy, critic = agent.policy, agent.critic
-        aware = isinstance(critic, ContextCritic)
-        return agent.with_parts(
-            world_model=self.change.changed(agent.world_model, context),
-            policy=told(policy, context) if isinstance(policy, ContextPolicy) else policy,
-            critic=told(critic, context) if aware else ExecutedCritic(critic, self.change, context),
-        )
+        context, change, critic = _whole(self.context(belief), belief), self.change, agent.critic
+        informed = change.informed(critic, context)
+        parts: dict[str, Any] = {
+            "world_model": change.changed(agent.world_model, context),
+            "policy": change.informed(agent.policy, context),
+            "critic": informed if isinstance(critic, ContextCritic) else ExecutedCritic(informed, change, context),
+        }
+        if change.memory:
+            parts["normaliser"] = Remembering(agent.normaliser, change, context)
+        return agent.with_parts(**parts)
 
     def report(self, belief: Belief) -> dict[str, Array]:
         """The family's report, and the share of the error that it could explain."""
@@ -169,7 +200,8 @@ class GaussNewton(AbstractEstimator):
         if not self.sceptical:
             return jnp.asarray(belief.solution)
         precision, moment = self._shrunk(belief.precision), jnp.asarray(belief.moment)
-        everything, two = by_all(precision, moment), by_two(precision, moment)
+        lowest = self.change.nearest(jnp.full(len(moment), -jnp.inf, moment.dtype))
+        everything, two = by_all(precision, moment), by_two(precision, moment, lowest < 0.0)
         share = _share(everything.gain, belief.energy)
         left = _share(belief.energy - everything.gain, belief.steps * len(belief.weight))
         few = ramp(_share(two.gain, everything.gain), 0.88, 0.95) * ramp(share, 0.06, 0.12)
@@ -179,6 +211,11 @@ class GaussNewton(AbstractEstimator):
 
     def _shrunk(self, precision: Float[Numbers, "C C"]) -> Float[Array, "C C"]:
         return jnp.asarray(precision) + self.prior * jnp.eye(len(precision), dtype=jnp.float32)
+
+
+def _whole(estimated: Float[Array, " E"], belief: Belief) -> Float[Array, " C"]:
+    """A context of what is estimated and what is remembered."""
+    return jnp.concatenate([estimated, jnp.asarray(belief.memory)]) if len(belief.memory) else estimated
 
 
 def _share(part: Numbers, whole: Numbers) -> Array:

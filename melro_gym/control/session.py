@@ -139,7 +139,7 @@ class Session:
         NaN where there was no prediction, or no observation that can be used.
         """
         with np.errstate(all="ignore"):
-            error = (reading.obs - self._mean) / self._std - memory.predicted
+            error = (reading.obs - self._mean) / self._std - memory.predicted[:, : len(self._mean)]
             mean_square = np.square(error, dtype=np.float64).sum(axis=1) / len(self._mean)
         mean_square[list(reading.errors)] = np.nan
         return np.sqrt(mean_square)

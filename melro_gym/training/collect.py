@@ -39,11 +39,11 @@ def executed_actions(
 
 @eqx.filter_jit
 def _draw(change: AbstractChange, seeds: jax.Array) -> jax.Array:
-    return jax.vmap(lambda seed: change.draw(jr.key(seed)))(seeds)
+    return jax.vmap(lambda seed: change.shown(change.draw(jr.key(seed))))(seeds)
 
 
 def draw_contexts(change: AbstractChange, seeds: Sequence[int]) -> np.ndarray:
-    """A context per seed, `(B, C)`."""
+    """A context per seed, `(B, C)`: of one drawn, what the environment can be made to show."""
     return np.asarray(_draw(change, jnp.asarray(seeds, jnp.uint32)))
 
 

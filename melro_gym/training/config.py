@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from melro_gym.adaptation.changes import CHANGES
+from melro_gym.adaptation.changes import check_change
 from melro_gym.models.networks import ACTIVATIONS
 from melro_gym.models.world_model import MODEL_INPUTS, REWARD_INPUTS
 from melro_gym.settings import build, check_names, flatten, group, read_fields, setting, settings_of, takes_any_source
@@ -70,9 +70,9 @@ class CollectionConfig:
     """Decisions for which a random action is held; blocks start anew in each round."""
     quiet_envs: int = setting(0, low=0, amendable=True)
     """How many of the `num_envs` collect with the means of the policy, and so get to where its samples do not."""
-    imagine: str = setting("", choices=("", *CHANGES))
+    imagine: str = setting("")
     """Family of changes (`adaptation.CHANGES`) that every imagined trajectory and every training episode draws one
-    of, and that policy and critic are told of: `actuators`; empty: none. Not in the paper."""
+    of, and that policy and critic are told of; several with `+` between them, empty: none. Not in the paper."""
     members: list[Any] = setting(default_factory=list, hash=False)
     """Uncertainty set: a JSON list of perturbations as `reset(options={"perturbation": ...})` takes them, such as
     [0.5, 1.9, 2.1], values of the environment's own perturbation. Not in the paper."""
@@ -82,6 +82,8 @@ class CollectionConfig:
 
     def __post_init__(self) -> None:
         read_fields(self)
+        if self.imagine:
+            check_change(self.imagine)
         if not isinstance(self.members, list):
             raise ValueError(f"`members` must be a JSON list such as [0.5, 1.9, 2.1]; got {self.members!r}.")
         if self.member_use != "set" and not self.members:

@@ -16,7 +16,6 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from melro_gym.adaptation import make_change
 from melro_gym.models import Agent
-from melro_gym.models.context import told
 from melro_gym.models.ensemble import each_member, learned, learners, member_keys, members_axis
 from melro_gym.training.algorithms.melro.config import MelroConfig
 from melro_gym.training.algorithms.melro.learner import (
@@ -142,8 +141,9 @@ def behaviour_gradient(task: Task, agent: Agent, entropy_share: Array) -> Callab
             learned, bootstrap = behaviour, target
             if change is not None:
                 context = change.draw(key)
-                learned = Behaviour(told(learned.policy, context), told(learned.critic, context))
-                model, bootstrap = change.changed(model, context), told(target, context)
+                learned = Behaviour(*(change.informed(module, context) for module in behaviour))
+                model, bootstrap = change.changed(model, context), change.informed(target, context)
+                start = change.start(start, context)
             return behaviour_loss(learned, bootstrap, model, start, eps, settings, **forms)
 
         losses, metrics = _deal(single, agent)(states, noise, jr.split(key, len(states)))
