@@ -84,7 +84,7 @@ class ActionDelay(AbstractChange):
         level = jnp.square(jr.uniform(level_key, (), jnp.float32))
         common = level * jr.uniform(common_key, (self.action_size,), jnp.float32, -1.0, 1.0)
         noise = 0.2 * level * jr.normal(each_key, (self.depth, self.action_size), jnp.float32)
-        return jnp.concatenate([shares, jnp.clip(common + noise, -1.0, 1.0).reshape(-1)])
+        return jnp.concatenate([shares, jnp.clip(common[None] + noise, -1.0, 1.0).reshape(-1)])
 
     def changed(self, world_model: Any, context: Float[Array, " C"]) -> DelayedModel:
         return DelayedModel(world_model, context[: self.depth], self.depth)

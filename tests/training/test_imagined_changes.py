@@ -82,10 +82,13 @@ class _Once(Callback):
 
 def test_a_run_with_imagined_changes_resumes_to_the_same_agent(tmp_path):
     train("Pendulum-v1", tmp_path / "healthy", **{**SHORT, "total_env_steps": 30})
-    hard = {**SHORT, "imagine": "actuators", "start_from": str(tmp_path / "healthy" / "last.safetensors")}
+    hard = {**SHORT, "imagine": "delay+actuators", "start_from": str(tmp_path / "healthy" / "last.safetensors")}
     whole = train("Pendulum-v1", tmp_path / "whole", **hard)
     train("Pendulum-v1", tmp_path / "parts", callbacks=[_Once()], **hard)
     parts = train("Pendulum-v1", tmp_path / "parts", resume=True, **hard)
+    first = np.asarray(whole.policy.policy.net.hidden[0].weight)
+    assert first.shape[1] == 3 + 3 + 1 + 3  # Pendulum's observation, delay, strength, last actions
+    assert np.abs(first[:, 3:]).max(axis=0).min() > 0.0  # all of which the policy has begun to use
     for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(parts), strict=True):
         np.testing.assert_array_equal(one, other)
     assert np.isfinite(whole.metadata["result"]["eval/mean"])
