@@ -72,8 +72,9 @@ class AbstractChange(eqx.Module):
         if not self.memory:
             return told(module, context) if isinstance(module, ContextPolicy | ContextCritic) else module
         estimated = context[: self.size - self.memory]
-        kind = RememberingPolicy if isinstance(module, AbstractPolicy) else RememberingCritic
-        return kind(module, estimated, self.memory)
+        if isinstance(module, AbstractPolicy):
+            return RememberingPolicy(module, estimated, self.memory)
+        return RememberingCritic(module, estimated, self.memory)
 
 
 class ChangedModel(AbstractWorldModel):

@@ -63,8 +63,11 @@ class ActionDelay(AbstractChange):
     """
 
     action_size: int = eqx.field(static=True)
-    depth: int = eqx.field(static=True, default=3)
-    healthy_share: float = eqx.field(static=True, default=0.15)
+    depth: int = eqx.field(static=True)
+    healthy_share: float = eqx.field(static=True)
+
+    def __init__(self, action_size: int, depth: int = 3, healthy_share: float = 0.15):
+        self.action_size, self.depth, self.healthy_share = action_size, depth, healthy_share
 
     @property
     def size(self) -> int:

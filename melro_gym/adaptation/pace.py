@@ -37,10 +37,13 @@ class Pace(AbstractChange):
     [`least`, `largest`]. No action of a healthy robot shows it, so that training episodes stay healthy.
     """
 
-    action_size: int = eqx.field(static=True)
-    healthy_share: float = eqx.field(static=True, default=0.15)
-    least: float = eqx.field(static=True, default=-0.25)
-    largest: float = eqx.field(static=True, default=0.9)
+    healthy_share: float = eqx.field(static=True)
+    least: float = eqx.field(static=True)
+    largest: float = eqx.field(static=True)
+
+    def __init__(self, action_size: int, healthy_share: float = 0.15, least: float = -0.25, largest: float = 0.9):
+        del action_size
+        self.healthy_share, self.least, self.largest = healthy_share, least, largest
 
     @property
     def size(self) -> int:

@@ -24,8 +24,9 @@ class Product(AbstractChange):
 
     parts: tuple[AbstractChange, ...]
 
-    def __check_init__(self) -> None:
-        if any(part.memory for part in self.parts[1:]):
+    def __init__(self, parts: tuple[AbstractChange, ...]):
+        self.parts = parts
+        if any(part.memory for part in parts[1:]):
             raise ValueError(
                 "`imagine`: a change that remembers actions, such as `delay`, must be the first of several."
             )

@@ -108,7 +108,7 @@ def test_what_is_drawn_is_of_the_family_and_no_change_changes_nothing(name):
     drawn = np.asarray(jax.vmap(change.draw)(jr.split(jr.key(0), 400)))
     assert drawn.shape == (400, change.size)
     estimated = drawn[:, : change.size - change.memory]
-    np.testing.assert_allclose(jax.vmap(change.nearest)(estimated), estimated, atol=1e-6)
+    np.testing.assert_allclose(jax.vmap(change.nearest)(jnp.asarray(estimated)), estimated, atol=1e-6)
     alone = "+" not in name
     if alone:
         assert (estimated == 0.0).all(axis=1).mean() == pytest.approx(0.15, abs=4 * 0.36 / 20)
