@@ -93,4 +93,4 @@ def test_a_run_with_imagined_changes_resumes_to_the_same_agent(tmp_path):
         np.testing.assert_array_equal(one, other)
     assert np.isfinite(whole.metadata["result"]["eval/mean"])
     loaded: Any = load_agent(tmp_path / "whole" / "last.safetensors")
-    assert loaded.policy.change == loaded.critic.change == "actuators" and loaded.policy.context.shape == (1,)
+    assert loaded.policy.change == loaded.critic.change == "delay+actuators" and loaded.policy.context.shape == (7,)
