@@ -6,6 +6,7 @@ Every part goes on where it was stopped: policies, runs and cells that are there
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 import time
@@ -80,10 +81,14 @@ TASKS = {
 }
 
 
+def _library() -> Any:
+    """SBX, which this package does not depend on."""
+    return importlib.import_module("sbx")
+
+
 def train_foreign(task: Task, folder: Path, chunk: int = 5000) -> None:
     """Soft actor-critic of SBX with its own settings, eight updates after every eight decisions."""
-    import sbx
-
+    sbx = _library()
     done, model_file, buffer_file = folder / "sac.json", folder / "sac.zip", folder / "sac-buffer.pkl"
     record = json.loads(done.read_text()) if done.exists() else {"decisions": 0, "minutes": 0.0, "returns": []}
     if record["decisions"] >= task.decisions or record["minutes"] >= task.minutes:
@@ -126,31 +131,32 @@ def own_returns(model: Any, task: Task, episodes: int = 5) -> list[float]:
 
 def wrap_foreign(name: str, folder: Path, steps: int, kinds: Sequence[str]) -> None:
     """The three lines of a user, once with imagined faults and once without; goes on where it was stopped."""
-    import sbx
-
+    sbx = _library()
     model = sbx.SAC.load(folder / "sac.zip")
     for kind in kinds:
         out = folder / kind
         if (out / "done.json").exists():
             continue
-        extra = {"imagine": "actuators"} if kind == "imagined" else {}
+        extra: dict[str, Any] = {"imagine": "actuators"} if kind == "imagined" else {}
         agent = melro_gym.wrap_policy(model, TASKS[name].env, steps=steps, out=out, resume=True, **extra)
         write_text(out / "done.json", json.dumps(agent.metadata["result"]))
 
 
 def evaluate_cell(cell: Cell) -> Record:
     """Returns of the foreign policy itself, or of MELRO with the agent around it."""
-    import sbx
-
+    sbx = _library()
     model = sbx.SAC.load(cell.folder / "sac.zip")
     if cell.who == "base":
+        about = {}
         [row] = evaluate(model, [cell.env], episodes=cell.episodes)
     else:
         agent = melro_gym.load_agent(cell.folder / cell.who / "last.safetensors")
         if not agent.metadata["wrapped"]["exact"]:
             agent = asking(agent, model)
+        about = {"fit": agent.metadata["result"], "one_step_error": agent.metadata["one_step_error"]}
         [row] = evaluate(agent, [cell.env], ["melro"], episodes=cell.episodes)
-    return {"mean": round(row.mean, 2), "ci95": list(row.ci95), "returns": [round(value, 2) for value in row.returns]}
+    returns = [round(value, 2) for value in row.returns]
+    return {"mean": round(row.mean, 2), "ci95": list(row.ci95), "returns": returns, **about}
 
 
 def compare(name: str, settings: Settings) -> None:
@@ -166,7 +172,6 @@ def compare(name: str, settings: Settings) -> None:
         "episodes": settings.episodes,
         "steps": settings.steps,
         "foreign": json.loads((folder / "sac.json").read_text()),
-        "runs": {who: json.loads((folder / who / "done.json").read_text()) for who in settings.kinds},
     }
     records = run_cells(
         settings.out / f"foreign-{name}.json",

@@ -15,6 +15,7 @@ from melro_gym.checkpoint import save_agent as save_agent
 from melro_gym.envs.registration import register_envs as register_envs
 from melro_gym.envs.registration import register_perturbation as register_perturbation
 from melro_gym.evaluation import evaluate as evaluate
+from melro_gym.interop.datasets import fit_agent as fit_agent
 from melro_gym.interop.wrap import wrap_policy as wrap_policy
 from melro_gym.models import Agent as Agent
 from melro_gym.planning import PlanConfig as PlanConfig

@@ -7,5 +7,6 @@ from melro_gym.interop.base import Foreign as Foreign
 from melro_gym.interop.base import InteropError as InteropError
 from melro_gym.interop.base import register_source as register_source
 from melro_gym.interop.convert import convert as convert
+from melro_gym.interop.datasets import fit_agent as fit_agent
 from melro_gym.interop.wrap import asking as asking
 from melro_gym.interop.wrap import wrap_policy as wrap_policy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +61,18 @@ class AroundPolicy(AbstractStart):
     Args:
         policy: compiled, of observations in `own` units; None for one that is only asked, and copied.
         own: the normaliser of `policy`; the identity for raw observations.
-        asked: the policy itself.
+        asked: the policy itself; None where there are only records of it.
         critic: a value function to start from, of raw observations; None for an untrained one.
         source: what it was.
     """
 
     def __init__(
-        self, policy: AbstractPolicy | None, own: Normaliser, asked: Proposer, critic: Any = None, source: str = ""
+        self,
+        policy: AbstractPolicy | None,
+        own: Normaliser,
+        asked: Proposer | None,
+        critic: Any = None,
+        source: str = "",
     ):
         self._policy, self._own, self._asked, self._critic, self._source = policy, own, asked, critic, source
 
@@ -77,7 +82,10 @@ class AroundPolicy(AbstractStart):
 
     def collects(self, config: TrainConfig, facts: EnvFacts) -> Agent | Proposer:
         """The policy itself; its samples where it can be compiled."""
-        return self._asked if self._policy is None else self.blank(config, facts)
+        if self._policy is not None:
+            return self.blank(config, facts)
+        assert self._asked is not None, "records of a policy cannot collect"
+        return self._asked
 
     def agent(self, config: TrainConfig, facts: EnvFacts, replay: Replay) -> Agent:
         """The policy among networks that normalise observations as the initial data say."""
@@ -91,7 +99,7 @@ class AroundPolicy(AbstractStart):
         """Refuse a run around another policy that was copied exactly; one that is only asked cannot be told."""
         there = outside_policy(agent.policy)
         pairs = zip(*(jax.tree.leaves(part) for part in (self._policy, there and there.policy)), strict=False)
-        if self._policy is not None and not all(np.array_equal(*map(np.asarray, pair)) for pair in pairs):
+        if self._policy is not None and not all(np.array_equal(one, other) for one, other in pairs):
             raise ValueError("The run was started around another policy: give that one, or name another folder.")
 
     def record(self) -> dict[str, Any]:
@@ -133,8 +141,8 @@ def _own_buffers(part: Any) -> Any:
 def _blank_copy(config: TrainConfig, facts: EnvFacts) -> GaussianPolicy:
     """An untrained copy of a policy that can only be asked, of the settings' size."""
     networks = config.networks
-    forms = {"width": networks.policy_width, "depth": networks.policy_depth}
-    stds = {"min_std": networks.min_std, "max_std": networks.max_std}
+    forms: dict[str, Any] = {"width": networks.policy_width, "depth": networks.policy_depth}
+    stds: dict[str, Any] = {"min_std": networks.min_std, "max_std": networks.max_std}
     return GaussianPolicy(facts.obs_size, facts.action_size, **forms, **stds, key=random_key(config.run.seed))
 
 
@@ -354,10 +362,26 @@ def _with_predict(policy: OutsidePolicy, predict: Any) -> OutsidePolicy:
 
 
 @contextlib.contextmanager
-def _bar(config: TrainConfig) -> Any:
+def _bar(config: TrainConfig) -> Iterator[list[Callback]]:
     """The command line's progress bar, as callbacks."""
     from melro_gym.cli.display import make_progress
     from melro_gym.cli.watching import Display
 
     with make_progress() as bar:
         yield [Display(bar, config)]
+
+
+@contextlib.contextmanager
+def progress_bar(text: str, total: int) -> Iterator[Callable[[int, dict[str, float]], None]]:
+    """A bar of the command line's form, moved by what is yielded: rounds done, and the numbers of the last."""
+    from melro_gym.cli.display import make_progress
+
+    with make_progress() as bar:
+        task = bar.add_task(text, total=total)
+        shown = {"model/one_step_error": "error {:.3f}", "distillation_rmse": "copy off by {:.3f}"}
+
+        def move(done: int, numbers: dict[str, float]) -> None:
+            parts = [form.format(numbers[name]) for name, form in shown.items() if name in numbers]
+            bar.update(task, completed=done, description=f"{text}  {'  '.join(parts)}")
+
+        yield move

@@ -21,6 +21,7 @@ from melro_gym.models import Agent, Normaliser
 from melro_gym.seeds import random_key, sequence
 from melro_gym.settings import replace
 from melro_gym.training.agents import EnvFacts, adopt, agent_record, blank_agent, env_facts
+from melro_gym.training.algorithms.base import AbstractAlgorithm
 from melro_gym.training.callbacks import Callback, TensorBoard
 from melro_gym.training.collect import Collector
 from melro_gym.training.config import TrainConfig
@@ -206,18 +207,30 @@ def first_normaliser(obs: np.ndarray) -> Normaliser:
     return Normaliser(jnp.asarray(obs.mean(0)), jnp.asarray(np.maximum(obs.std(0), _MIN_STD)))
 
 
-def _round(run: Run) -> tuple[Run, dict[str, float]]:
-    """One pass through the body of Algorithm 1's loop: updates, then new data."""
-    config, algorithm, seed = run.config, run.algorithm, run.config.run.seed
-    rng = np.random.default_rng(sequence(seed, 3, run.rounds))
-    done = env_steps(run) / config.run.total_env_steps
-    needed = algorithm.needs(run.learner, run.replay, rng)
-    learner, metrics = algorithm.update(run.learner, needed, jr.fold_in(random_key(seed), run.rounds), done)
-    collection = config.collection
-    run.collector.collect(collection.collect_decisions, algorithm.actor(learner), rng, collection.exploration_noise)
+def learning_round(
+    algorithm: AbstractAlgorithm[Any], learner: Any, replay: Replay, index: int, done: float
+) -> tuple[Any, dict[str, float], np.random.Generator]:
+    """The updates of round `index`: the next state, its numbers, and what draws the round's further randomness.
+
+    Raises:
+        FloatingPointError: a number is not finite.
+    """
+    seed = algorithm.config.run.seed
+    rng = np.random.default_rng(sequence(seed, 3, index))
+    needed = algorithm.needs(learner, replay, rng)
+    learner, metrics = algorithm.update(learner, needed, jr.fold_in(random_key(seed), index), done)
     numbers = {name: float(value) for name, value in metrics.items()}
     if not all(np.isfinite(list(numbers.values()))):
         raise FloatingPointError("Training diverged: a loss is not finite. The last saved state is intact.")
+    return learner, numbers, rng
+
+
+def _round(run: Run) -> tuple[Run, dict[str, float]]:
+    """One pass through the body of Algorithm 1's loop: updates, then new data."""
+    done, collection = env_steps(run) / run.config.run.total_env_steps, run.config.collection
+    learner, numbers, rng = learning_round(run.algorithm, run.learner, run.replay, run.rounds, done)
+    actor = run.algorithm.actor(learner)
+    run.collector.collect(collection.collect_decisions, actor, rng, collection.exploration_noise)
     return run._replace(learner=learner, rounds=run.rounds + 1), numbers
 
 

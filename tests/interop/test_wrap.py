@@ -19,6 +19,7 @@ from melro_gym.interop import InteropError
 from melro_gym.interop.opaque import distil, distillation_rmse
 from melro_gym.interop.wrap import asking, env_request
 from melro_gym.models import GaussianPolicy, Normaliser
+from melro_gym.models.context import told
 from melro_gym.models.outside import OutsidePolicy, outside_policy
 from melro_gym.training.stored import read_state
 
@@ -139,11 +140,8 @@ def test_a_file_holds_the_copy_and_asks_again_where_the_policy_is_given(asked):
 
 
 def test_the_critic_alone_is_told_of_imagined_changes(asked):
-    agent = asked[1]
-    dead = (
-        melro_gym.models.context.told(agent.policy, jnp.ones(1)),
-        melro_gym.models.context.told(agent.critic, jnp.ones(1)),
-    )
+    agent: Any = asked[1]
+    dead: list[Any] = [told(part, jnp.ones(1)) for part in (agent.policy, agent.critic)]
     state, action = jnp.array([0.5]), jnp.array([-0.5])
     np.testing.assert_array_equal(dead[0](state).mean, agent.policy(state).mean)
     assert float(dead[1](state, action)) != float(agent.critic(state, action))
