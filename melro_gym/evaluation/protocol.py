@@ -12,7 +12,7 @@ import gymnasium as gym
 from melro_gym import suites
 from melro_gym.checkpoint import load_agent
 from melro_gym.envs.boxes import as_boxes, import_owner
-from melro_gym.evaluation.controllers import make_controller
+from melro_gym.evaluation.controllers import METHODS, make_controller
 from melro_gym.evaluation.playing import foreign_controller
 from melro_gym.evaluation.records import Row, make_row
 from melro_gym.evaluation.references import find_references
@@ -98,7 +98,11 @@ def evaluate(
             no JSON, or decisions that are no actions.
         TypeError: a policy that is none of the above.
     """
-    seeds, cases = episode_seeds(seed, episodes), _cases(envs, suite)
+    seeds, cases, policy = episode_seeds(seed, episodes), _cases(envs, suite), _loaded(policy)
+    if isinstance(baseline, str) and baseline in METHODS and (not isinstance(policy, Agent) or baseline not in methods):
+        raise ValueError(
+            f"`baseline` {baseline!r} is a method, which is not played here. Add it to the agent's methods."
+        )
     play = Play(seeds, tuple(methods), config, deterministic, batched)
     rows = []
     for case in cases:
@@ -157,7 +161,7 @@ class Play:
 
     def players(self, policy: Any, baseline: Any, case: suites.Case, name: str) -> Iterator[_Player]:
         """Everything that is to be played on a case: the policy by each of its methods, then the baseline."""
-        yield from self._of(_loaded(policy), case, name, self.methods)
+        yield from self._of(policy, case, name, self.methods)
         if _baseline_name(baseline, self.methods) == BASELINE:
             for _, make, controller in self._of(_loaded(baseline), case, BASELINE, ("base-mean",)):
                 yield BASELINE, make, controller

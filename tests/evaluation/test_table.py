@@ -73,6 +73,11 @@ def test_one_of_an_agents_methods_may_be_the_baseline_and_an_agent_too():
     assert other[1].returns == table[0].returns
 
 
+def test_a_method_that_is_not_played_is_no_baseline():
+    with pytest.raises(ValueError, match="is a method, which is not played"):
+        melro_gym.evaluate(good, "probe/Chase-v0", episodes=2, baseline="melro")
+
+
 def test_a_figure_is_written(tmp_path):
     melro_gym.evaluate(good, ENVS, episodes=2).plot(tmp_path / "a.png", title="two")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
