@@ -8,6 +8,7 @@ from typing import Any
 
 import gymnasium as gym
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from melro_gym.interop.base import Foreign, InteropError, Request, Statistics
@@ -134,7 +135,7 @@ def with_copies(
 def difference(foreign: Foreign, policy: CopiedPolicy, request: Request, seed: int = 0) -> float:
     """Largest difference of a copy's means to its source's actions, both in [-1, 1], on random observations."""
     obs = sample_observations(request, np.random.default_rng(seed))
-    means = np.asarray(jax.vmap(policy)(obs).mean)
+    means = np.asarray(jax.vmap(policy)(jnp.asarray(obs)).mean)
     (_, (factor, offset)) = from_units(request.action_space)
     return float(np.max(np.abs(means - (foreign.predict(obs) * factor + offset))))
 

@@ -72,7 +72,7 @@ def _policy(model: Any, request: Request) -> CopiedPolicy:
 
 
 def _parts(model: Any) -> list[Any]:
-    inner = getattr(model, "module", None)
+    inner: Any = getattr(model, "module", None)
     if type(inner).__name__ != "ModuleList":
         return [model]
     return [part for each in inner for part in _parts(each)]

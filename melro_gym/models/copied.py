@@ -156,6 +156,9 @@ class FromRaw(AbstractPolicy):
     policy: AbstractPolicy
     normaliser: Normaliser
 
+    def __init__(self, policy: AbstractPolicy, normaliser: Normaliser):
+        self.policy, self.normaliser = policy, normaliser
+
     @classmethod
     def build(cls, policy: Description, size: int, *, key: PRNGKeyArray) -> FromRaw:
         """An untrained one."""
@@ -185,6 +188,9 @@ class CriticFromRaw(AbstractCritic):
 
     critic: AbstractCritic
     normaliser: Normaliser
+
+    def __init__(self, critic: AbstractCritic, normaliser: Normaliser):
+        self.critic, self.normaliser = critic, normaliser
 
     @classmethod
     def build(cls, critic: Description, size: int, *, key: PRNGKeyArray) -> CriticFromRaw:

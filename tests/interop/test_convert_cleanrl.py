@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium as gym
 import jax
 import numpy as np
 import pytest
 
-from melro_gym.interop import InteropError, convert
+from melro_gym import interop
+from melro_gym.interop import InteropError
+
+convert: Any = interop.convert
 
 OBSERVATIONS = gym.spaces.Box(-np.inf, np.inf, (5,), np.float32)
 ACTIONS = gym.spaces.Box(np.array([-1.0, -3.0], np.float32), np.array([1.0, 0.5], np.float32))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium as gym
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from melro_gym.interop import InteropError, convert
+from melro_gym import interop
+from melro_gym.interop import InteropError
 from melro_gym.models import Normaliser
 
 sb3 = pytest.importorskip("stable_baselines3")
 torch = pytest.importorskip("torch")
+
+convert: Any = interop.convert
 
 OBSERVATIONS = gym.spaces.Box(-np.inf, np.inf, (5,), np.float32)
 ACTIONS = gym.spaces.Box(np.array([-1.0, -3.0], np.float32), np.array([1.0, 0.5], np.float32))
