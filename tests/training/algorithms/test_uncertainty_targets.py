@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from jaxtyping import Array
 from toys import tiny_agent
 
-from melro_gym.models import ActionDistribution
-from melro_gym.training.algorithms.offpolicy import critic_at, make_critics
+from melro_gym.models import AbstractCritic, ActionDistribution, Normaliser
+from melro_gym.training.algorithms.offpolicy import Batch, critic_at, make_critics
 from melro_gym.training.algorithms.robust.evaluation import (
     Evaluated,
     Successors,
@@ -22,6 +24,17 @@ from melro_gym.training.algorithms.robust.evaluation import (
     set_metrics,
     uniform_kl,
 )
+from melro_gym.training.algorithms.robust.learner import (
+    RobustBatch,
+    Task,
+    init_state,
+    make_optimisers,
+    robust_round,
+)
+from melro_gym.training.algorithms.svg import SvgConfig
+from melro_gym.training.algorithms.svg.improvement import SVG_IMPROVEMENT
+from melro_gym.training.parameters import trainable
+from melro_gym.training.replay import Outcomes
 
 K, M, B, S, A = 3, 2, 5, 3, 2
 
@@ -117,3 +130,55 @@ def test_each_row_has_its_own_worst_member():
     states = jnp.zeros((2, 2, 4)).at[1].set(2.0)
     metrics = set_metrics(Successors(states, targets, targets), targets, jnp.zeros((2, 4)))
     assert (float(metrics["set/gap"]), float(metrics["set/worst_share"])) == (1.0, 0.5)
+
+
+class Table(AbstractCritic):
+    """`Q(s, a) = w s`."""
+
+    weights: Array
+    scale: float = eqx.field(static=True, default=1.0)
+
+    def __call__(self, state, control):
+        del control
+        return self.weights @ state
+
+
+REWARDS = np.array([0.0, 0.5, 1.0])
+MEMBERS = np.array([[1, 2, 2], [1, 0, 1]])
+"""Next state of each state, in two simulators of a chain of three states."""
+
+
+def value_iteration(backup):
+    values = np.zeros(3)
+    for _ in range(500):
+        following = values[MEMBERS] if backup != "nominal" else values[MEMBERS[:1]]
+        reduce = {"worst": np.min, "mean": np.mean, "nominal": np.min}[backup]
+        values = REWARDS + 0.9 * reduce(following, axis=0)
+    return values
+
+
+@pytest.mark.parametrize("backup", ["nominal", "worst", "mean"])
+def test_critics_learn_the_values_of_a_chain(backup):
+    config = SvgConfig(
+        backup=backup, critics=1, learning_rate=0.02, target_period=5, action_samples=1, entropy_weight=0.0
+    )
+    task = Task(config, 0.9, SVG_IMPROVEMENT)
+    agent = tiny_agent(obs_size=3, action_size=1)
+    state = init_state(task, agent, jr.key(0), adopted=False)
+    table = lambda: Table(jnp.zeros((1, 3)))
+    learners = state.learners._replace(
+        critics=table(),
+        target_critics=table(),
+        critic_optimiser=make_optimisers(task).critics.init(trainable(table())),
+    )
+    updates = 700
+    every = lambda leaf: jnp.broadcast_to(jnp.asarray(leaf, jnp.float32), (updates, *np.shape(leaf)))
+    states = np.eye(3)
+    batch = Batch(*map(every, (states, np.zeros((3, 1)), REWARDS, np.zeros(3), states[MEMBERS[0]])))
+    outcomes = Outcomes(*map(every, (np.swapaxes(states[MEMBERS], 0, 1), np.zeros((3, 2)), np.zeros((3, 2)))))
+    rows = RobustBatch(batch, outcomes)
+    for rate in (1.0, 1.0, 0.3, 0.1):
+        inputs = task, Normaliser.identity(3), rows, jr.key(1), jnp.float32(rate)
+        learners, _ = robust_round(inputs, learners)
+    np.testing.assert_allclose(learners.critics.weights[0], value_iteration(backup), rtol=1e-3)
+    assert value_iteration("worst").max() < value_iteration("mean").max() < value_iteration("nominal").max()
