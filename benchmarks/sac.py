@@ -76,7 +76,7 @@ def main() -> None:
     agent: Any = blank_agent(config, EnvFacts(OBS, ACTIONS, 2, {}))
     state: SacState = Sac(config).init(agent)
     learners: Any = state.learners
-    nets = agent.policy.net, learners.critics.net, learners.target_critics.net
+    nets: Any = agent.policy.net, learners.critics.net, learners.target_critics.net
     nets = tuple(jax.tree.map(lambda leaf: leaf.copy() if eqx.is_array(leaf) else leaf, net) for net in nets)
     rng = np.random.default_rng(0)
     draw = lambda *shape: jnp.asarray(rng.standard_normal((UPDATES, batch, *shape)), jnp.float32)

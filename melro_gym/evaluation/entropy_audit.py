@@ -264,9 +264,9 @@ def audit_agent(
     """
     push_steps, seeds = read_count("push_steps", push_steps), episode_seeds(seed, episodes)
     rule = success or usual_success(agent)
-    env_id = env_id or agent.metadata["env"]
+    place: str = env_id or agent.metadata["env"]
     kwargs = env_kwargs if env_kwargs is not None else agent.metadata.get("env_kwargs", {})
-    make = lambda: make_env(env_id, kwargs)
+    make = lambda: make_env(place, kwargs)
     free = {sample: play(agent, make, seeds, sample=sample) for sample in (True, False)}
     half = min(len(each.rewards) for played in free.values() for each in played.episodes) // 2
     push = range(half, half + push_steps)
@@ -296,7 +296,7 @@ def audit_agent(
         deterministic_recovery=recovery(False),
         stochastic_pushed_success=pushed[True].success(rule),
         deterministic_pushed_success=pushed[False].success(rule),
-        env_id=env_id,
+        env_id=place,
         episodes=len(seeds),
         seed=seed,
     )

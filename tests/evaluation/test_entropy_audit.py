@@ -20,7 +20,7 @@ from melro_gym.evaluation.entropy_audit import Watched, entropy_settings, usual_
 from melro_gym.models import AbstractPolicy, ActionDistribution
 
 probes.register()
-SECTION: dict[str, float] = {
+SECTION: dict[str, Any] = {
     "reward_scale": 1.0,
     "alpha": 0.08,
     "target_entropy": -2.0,
