@@ -76,7 +76,7 @@ def main(arguments: list[str]) -> int:
         example = EXAMPLES[name]
         python = environment(chosen.folder.resolve(), example.environment)
         command = [str(python), str(ROOT / "examples" / example.file), *example.arguments]
-        settings = {**os.environ, "PYTHONWARNINGS": "ignore"}
+        settings = {**os.environ, "PYTHONWARNINGS": "ignore", "MUJOCO_GL": "disable"}
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=settings)
         failed += done.returncode != 0
         print(

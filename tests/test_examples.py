@@ -52,7 +52,7 @@ def test_examples_run_and_print_what_they_promise(path, capsys, monkeypatch, tmp
         pytest.importorskip(case.needs)
         ours = ("JAX_NUMPY_DTYPE_PROMOTION", "JAX_NUMPY_RANK_PROMOTION")  # strict: for our tests alone
         settings = {name: value for name, value in os.environ.items() if name not in ours}
-        settings |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(FOLDER.parent)}
+        settings |= {"OMP_NUM_THREADS": "1", "MUJOCO_GL": "disable", "PYTHONPATH": str(FOLDER.parent)}
         command = [sys.executable, str(path), *case.arguments]
         done = subprocess.run(
             command, cwd=tmp_path, env=settings, capture_output=True, text=True, timeout=1800, check=False
