@@ -155,7 +155,7 @@ def test_train_writes_a_run_that_resumes_and_an_agent_for_the_raw_environment(tm
     [
         (["evaluate", "--agent", "nobody"], "No agent 'nobody'"),
         (["evaluate", "--agent", "nobody", "--env-kwargs", "7"], "JSON object"),
-        (["train", "--out", "x", "--set", "entropy=1"], "entropy_weight"),
+        (["train", "--out", "x", "--set", "entropy=1"], "entropy_rise"),
         (["train", "--out", "x", "--preset", "gpu"], "cpu"),
         (["train", "--out", "x", "--set", "seed"], "name=value"),
         (["train", "--out", "x", "--env", "Pendulom-v1"], "Did you mean: `Pendulum`"),
