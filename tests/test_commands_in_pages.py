@@ -55,7 +55,7 @@ def test_a_printed_command_is_understood(command, understood):
     (args,) = understood
     if isinstance(args, Train):
         options = {"env": args.env, "env_kwargs": parse_object(args.env_kwargs, "--env-kwargs"), "seed": args.seed}
-        options |= {"algorithm": args.algorithm} if args.algorithm else {}
+        options |= {"algorithm": args.algorithm} if args.algorithm and args.set else {}
         make_config(args.preset, **{**options, "num_envs": args.num_envs, **parse_settings(args.set)})
         assert args.env in gym.registry
     if isinstance(args, Evaluate):
