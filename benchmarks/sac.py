@@ -77,7 +77,7 @@ def main() -> None:
     state: SacState = Sac(config).init(agent)
     learners: Any = state.learners
     nets: Any = agent.policy.net, learners.critics.net, learners.target_critics.net
-    nets = tuple(jax.tree.map(lambda leaf: leaf.copy() if eqx.is_array(leaf) else leaf, net) for net in nets)
+    nets = jax.tree.map(lambda leaf: leaf.copy() if eqx.is_array(leaf) else leaf, nets)
     rng = np.random.default_rng(0)
     draw = lambda *shape: jnp.asarray(rng.standard_normal((UPDATES, batch, *shape)), jnp.float32)
     batches = Batch(draw(OBS), jnp.tanh(draw(ACTIONS)), draw(), jnp.zeros((UPDATES, batch)), draw(OBS))
@@ -94,7 +94,7 @@ def main() -> None:
     for index in range(ROUNDS + 1):
         inputs = task, agent.normaliser, batches, jr.key(index), jnp.float32(1.0)
         learners, _ = measured("SAC's updates", lambda inputs=inputs, given=learners: sac_round(inputs, given))
-        measured("their products alone", lambda: sac_products(*nets, batches))
+        measured("their products alone", lambda: sac_products(nets[0], nets[1], nets[2], batches))
         if foreign is not None:
             measured("SBX's updates", foreign)
     print(f"batch {batch}, critics 2 x {config.networks.critic_width}, policy {config.networks.policy_width}:")

@@ -15,9 +15,9 @@ from melro_gym.training.algorithms.robust.learner import Task, init_state, polic
 class Peak(AbstractCritic):
     """`Q(s, a) = -height (a - top)^2`."""
 
+    scale: float = eqx.field(static=True)
     top: jax.Array
     height: jax.Array
-    scale: float = eqx.field(static=True, default=1.0)
 
     def __call__(self, state, control):
         del state
@@ -29,7 +29,7 @@ def improved(config, improvement, updates, height=1.0, top=0.4):
     task = Task(config, 0.9, improvement)
     agent = tiny_agent(obs_size=1, action_size=1)
     learners = init_state(task, agent, jr.key(0), adopted=False).learners
-    peak = lambda: Peak(jnp.array([top]), jnp.array([height]))
+    peak = lambda: Peak(1.0, jnp.array([top]), jnp.array([height]))
     learners = learners._replace(critics=peak(), target_critics=peak())
     states = jnp.ones((2, 1))
 

@@ -146,7 +146,7 @@ class CopiedCritic(AbstractCritic):
         seen = jnp.concatenate([self.inputs(state), control[: self.action_size]])
         outputs = jnp.concatenate([net(seen) for net in self.nets])
         if outputs.size == len(self.nets):
-            return self.scale * jnp.min(outputs)
+            return self.scale * outputs[jnp.argmin(outputs)]
         return self.scale * jnp.mean(jnp.sort(outputs)[: outputs.size - self.drop])
 
 

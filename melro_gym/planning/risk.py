@@ -46,7 +46,8 @@ class Worst(AbstractRisk):
 
     def __call__(self, returns: Float[Array, " M"]) -> Float[Array, ""]:
         """The smallest."""
-        return jnp.min(returns)
+        # the gradient of `jnp.min` is infinite where rounding in a compiled program leaves no entry equal to the least
+        return returns[jnp.argmin(returns)]
 
 
 class CVaR(AbstractRisk):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import EnvSpec, load_env_creator
 from gymnasium.vector import VectorEnv
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
@@ -161,10 +162,10 @@ def _live(env: gym.Env[Any, Any]) -> PerturbedEnv:
     return inner
 
 
-def _twin(spec: gym.envs.registration.EnvSpec) -> PerturbedEnv:
+def _twin(spec: EnvSpec) -> PerturbedEnv:
     """A second environment as `spec` says, without pictures."""
     entry: Any = spec.entry_point
-    make = gym.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
+    make = load_env_creator(entry) if isinstance(entry, str) else entry
     inner: Any = make(**{name: value for name, value in spec.kwargs.items() if name != "render_mode"})
     assert isinstance(inner, PerturbedEnv)  # since that of the same spec is one
     return inner

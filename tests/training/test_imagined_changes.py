@@ -86,7 +86,8 @@ def test_a_run_with_imagined_changes_resumes_to_the_same_agent(tmp_path):
     whole = train("Pendulum-v1", tmp_path / "whole", **hard)
     train("Pendulum-v1", tmp_path / "parts", callbacks=[_Once()], **hard)
     parts = train("Pendulum-v1", tmp_path / "parts", resume=True, **hard)
-    first = np.asarray(whole.policy.policy.net.hidden[0].weight)
+    policy: Any = whole.policy
+    first = np.asarray(policy.policy.net.hidden[0].weight)
     assert first.shape[1] == 3 + 3 + 1 + 3  # Pendulum's observation, delay, strength, last actions
     assert np.abs(first[:, 3:]).max(axis=0).min() > 0.0  # all of which the policy has begun to use
     for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(parts), strict=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -68,6 +70,7 @@ def test_a_member_is_what_the_perturbed_environment_does_from_the_same_first_sta
     # the pendulum's mass changes neither its first angle nor its observation
     members = [0.5, 1.0, 1.4]
     env = UncertaintySet(gym.make("PendulumSwingup-BallMass-v0"), members)
+    rows: dict[str, np.ndarray] = {}
     for seed in range(3):
         env.reset(seed=seed)
         rows = env.step(np.ones(1, np.float32))[-1]["members"]
@@ -118,7 +121,7 @@ def test_a_member_that_diverges_counts_as_the_environment(monkeypatch):
 @pytest.mark.parametrize("vectorization", ["sync", pytest.param("async", marks=pytest.mark.slow)])
 def test_environments_side_by_side_say_it_in_their_infos(vectorization):
     settings = {"env": "PendulumSwingup-BallMass-v0", "num_envs": 2, "vectorization": vectorization}
-    envs = training_envs(TrainConfig(members=[1.1, 1.4], **settings))
+    envs: Any = training_envs(TrainConfig(members=[1.1, 1.4], **settings))
     envs.reset(seed=[4, 5])
     rows = envs.step(np.ones((2, 1), np.float32))[-1]["members"]
     envs.close()
@@ -179,7 +182,7 @@ def test_wrong_settings_are_one_line(settings, message):
 
 def test_members_must_share_the_environments_coordinates(monkeypatch):
     env = gym.make("CartpoleBalance-v0")
-    twin = gym.make("PendulumSwingup-v0").unwrapped
+    twin: Any = gym.make("PendulumSwingup-v0").unwrapped
     twin.reset(seed=0)
     with pytest.raises(ValueError, match="share no state"):
         twin.follow(env.unwrapped)
@@ -188,6 +191,6 @@ def test_members_must_share_the_environments_coordinates(monkeypatch):
 def test_wrappers_that_change_what_is_seen_are_refused():
     from gymnasium.wrappers import TransformReward
 
-    env = TransformReward(gym.make("PendulumSwingup-BallMass-v0"), lambda reward: 2.0 * reward)
+    env = TransformReward(gym.make("PendulumSwingup-BallMass-v0"), lambda reward: 2.0 * float(reward))
     with pytest.raises(ValueError, match="through the wrapper TransformReward"):
         UncertaintySet(env, [1.1])

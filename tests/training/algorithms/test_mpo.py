@@ -109,6 +109,16 @@ def test_first_duals_are_the_settings():
     np.testing.assert_allclose(std, [120.0, 120.0], rtol=1e-5)
 
 
+def test_mpo_climbs_to_the_best_action_in_steps_that_its_trust_region_allows():
+    config = MpoConfig(target_period=20, epsilon_std=1e-2, learning_rate=3e-3, samples=16)
+    means, stds = (np.asarray(part) for part in improved(config, MPO_IMPROVEMENT, 4000)[:2])
+    # actions that are clipped at 1 pull the mean up while the policy is wide
+    assert np.mean(means[-400:]) == pytest.approx(0.4, abs=0.05)
+    assert stds[-1] < stds[0]
+    per_period = np.abs(np.diff(means[::20]))
+    assert np.median(per_period / stds[::20][:-1]) < math.sqrt(2.0 * config.epsilon_mean)
+
+
 def test_effective_samples_say_how_far_weights_are_from_even():
     config = MpoConfig(target_period=20, learning_rate=0.0)
     *_, metrics = improved(config, MPO_IMPROVEMENT, 600)

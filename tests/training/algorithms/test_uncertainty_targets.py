@@ -135,8 +135,8 @@ def test_each_row_has_its_own_worst_member():
 class Table(AbstractCritic):
     """`Q(s, a) = w s`."""
 
+    scale: float = eqx.field(static=True)
     weights: Array
-    scale: float = eqx.field(static=True, default=1.0)
 
     def __call__(self, state, control):
         del control
@@ -165,7 +165,7 @@ def test_critics_learn_the_values_of_a_chain(backup):
     task = Task(config, 0.9, SVG_IMPROVEMENT)
     agent = tiny_agent(obs_size=3, action_size=1)
     state = init_state(task, agent, jr.key(0), adopted=False)
-    table = lambda: Table(jnp.zeros((1, 3)))
+    table = lambda: Table(1.0, jnp.zeros((1, 3)))
     learners = state.learners._replace(
         critics=table(),
         target_critics=table(),
@@ -175,7 +175,7 @@ def test_critics_learn_the_values_of_a_chain(backup):
     every = lambda leaf: jnp.broadcast_to(jnp.asarray(leaf, jnp.float32), (updates, *np.shape(leaf)))
     states = np.eye(3)
     batch = Batch(*map(every, (states, np.zeros((3, 1)), REWARDS, np.zeros(3), states[MEMBERS[0]])))
-    outcomes = Outcomes(*map(every, (np.swapaxes(states[MEMBERS], 0, 1), np.zeros((3, 2)), np.zeros((3, 2)))))
+    outcomes = jax.tree.map(every, Outcomes(np.swapaxes(states[MEMBERS], 0, 1), np.zeros((3, 2)), np.zeros((3, 2))))
     rows = RobustBatch(batch, outcomes)
     for rate in (1.0, 1.0, 0.3, 0.1):
         inputs = task, Normaliser.identity(3), rows, jr.key(1), jnp.float32(rate)

@@ -15,8 +15,12 @@ def bellman_target(
 
 
 def least(values: Float[Array, "J B"]) -> Float[Array, " B"]:
-    """The smallest of several critics' values (clipped double Q-learning, Fujimoto et al. 2018, Eq. 10)."""
-    return jnp.min(values, axis=0)
+    """The smallest of several critics' values (clipped double Q-learning, Fujimoto et al. 2018, Eq. 10).
+
+    The gradient goes to the critic that said it. That of `jnp.min` is shared by all that are equal to the minimum,
+    and infinite where rounding in a compiled program leaves none.
+    """
+    return jnp.take_along_axis(values, jnp.argmin(values, axis=0)[None], axis=0)[0]
 
 
 def critic_loss(values: Float[Array, "J B"], targets: Float[Array, " B"], scale: float = 1.0) -> Float[Array, ""]:

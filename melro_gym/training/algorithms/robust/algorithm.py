@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -23,7 +24,7 @@ from melro_gym.training.algorithms.robust.learner import (
     robust_round,
 )
 from melro_gym.training.config import TrainConfig
-from melro_gym.training.replay import Outcomes, Replay
+from melro_gym.training.replay import Replay
 from melro_gym.training.uncertainty import set_size
 
 _CRITICS_STREAM = 1 << 31
@@ -73,7 +74,7 @@ class AbstractRobust(AbstractAlgorithm[RobustState]):
         del state
         rows, outcomes = replay.sample_outcomes(rng, (self.updates_per_round, self.config.algorithm.batch))
         batch = Batch(*map(jnp.asarray, (rows.obs, rows.action, rows.reward, rows.terminated, rows.next_obs)))
-        return RobustBatch(batch, Outcomes(*map(jnp.asarray, outcomes)))
+        return RobustBatch(batch, jax.tree.map(jnp.asarray, outcomes))
 
     def update(
         self, state: RobustState, needed: RobustBatch, key: PRNGKeyArray, done: float
