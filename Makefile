@@ -51,7 +51,7 @@ bench: $(READY)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 lock:
-	@uv pip compile setup.cfg --all-extras --universal --python-version 3.11 --quiet --no-header --no-annotate \
+	@uv pip compile setup.cfg --extra dev --universal --python-version 3.11 --quiet --no-header --no-annotate \
 		--no-emit-index-url --fork-strategy fewest > constraints.new
 	@{ echo "# Every package this is tested with, for Python 3.11 and later. Written by: make lock"; \
 		sed "s/^\(labmaze==[^ ]*\).*/\1 ; python_full_version < '3.13'/" constraints.new; } > constraints.txt

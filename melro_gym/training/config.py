@@ -74,8 +74,8 @@ class CollectionConfig:
     """Family of changes (`adaptation.CHANGES`) that every imagined trajectory and every training episode draws one
     of, and that policy and critic are told of; several with `+` between them, empty: none. Not in the paper."""
     members: list[Any] = setting(default_factory=list, hash=False)
-    """Uncertainty set: a JSON list of perturbations as `reset(options={"perturbation": ...})` takes them, such as
-    [0.5, 1.9, 2.1], values of the environment's own perturbation. Not in the paper."""
+    """Uncertainty set: a JSON list of what `reset` takes as the option `perturbation`, such as [0.5, 1.9, 2.1], values
+    of the environment's own perturbation. Not in the paper."""
     member_use: str = setting("set", choices=MEMBER_USES)
     """`set`: the members say where each state and action would have led; `limited`: each training episode draws one
     of them (Limited-DR); `full`: it draws one of 100 values from their smallest to their largest (Full-DR)."""
@@ -180,12 +180,12 @@ class TrainConfig:
         return flatten(self)
 
 
-def default_settings(algorithm: str) -> dict[str, Any]:
+def default_settings(algorithm: Any) -> dict[str, Any]:
     """All settings by their own names, as JSON values, where nothing is given but the algorithm.
 
     They need not go together: some algorithms need a setting that has no default.
     """
-    name = import_algorithm(algorithm)
+    name = import_algorithm(algorithm) if isinstance(algorithm, str) else algorithm
     check_choice("algorithm", name, CONFIGS)
     shared = (RunConfig(), CollectionConfig(), NetworksConfig())
     values = {name: value for part in shared for name, value in flatten(part).items()}
