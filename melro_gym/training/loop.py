@@ -278,7 +278,7 @@ def _progress(run: Run, seconds: float, seconds_per_step: float) -> dict[str, An
     return {
         "env_steps": env_steps(run),
         "minutes": run.minutes,
-        "minutes_left": (run.config.run.total_env_steps - env_steps(run)) * seconds_per_step / 60.0,
+        "minutes_left": max(run.config.run.total_env_steps - env_steps(run), 0) * seconds_per_step / 60.0,
         "updates_per_second": run.algorithm.updates_per_round / seconds,
         "train/return": run.collector.last_return,
         "train/clipped": run.collector.clipped,
