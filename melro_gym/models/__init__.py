@@ -7,6 +7,7 @@ from melro_gym.models.base import AbstractCritic as AbstractCritic
 from melro_gym.models.base import AbstractPolicy as AbstractPolicy
 from melro_gym.models.base import AbstractSingleModel as AbstractSingleModel
 from melro_gym.models.base import AbstractWorldModel as AbstractWorldModel
+from melro_gym.models.context import AnchoredPolicy as AnchoredPolicy
 from melro_gym.models.context import ContextCritic as ContextCritic
 from melro_gym.models.context import ContextPolicy as ContextPolicy
 from melro_gym.models.copied import CopiedCritic as CopiedCritic
@@ -36,6 +37,7 @@ register_part("no_world_model", NoWorldModel)
 register_part("ensemble", EnsembleWorldModel, EnsembleWorldModel.build)
 register_part("gaussian_policy", GaussianPolicy)
 register_part("critic", Critic)
+register_part("anchored_policy", AnchoredPolicy, AnchoredPolicy.build)
 register_part("context_policy", ContextPolicy, ContextPolicy.build)
 register_part("context_critic", ContextCritic, ContextCritic.build)
 register_part("copied_policy", CopiedPolicy, CopiedPolicy.build)

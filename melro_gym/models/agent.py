@@ -61,12 +61,16 @@ class AgentConfig:
     """Family of changes that policy and critic are told of (`adaptation.CHANGES`); empty: of none."""
     context_size: int = 0
     """Numbers that describe one of those changes."""
+    keep_healthy: bool = False
+    """Whether a policy that is told of no change is a healthy one that nothing trains (`AnchoredPolicy`)."""
 
     def __post_init__(self) -> None:
         if self.obs_size < 1 or self.action_size < 1:
             raise ValueError(f"`obs_size` and `action_size` must be positive; got {self.obs_size}, {self.action_size}.")
         if self.ensemble_size < 1:
             raise ValueError(f"`ensemble_size` must be at least 1; got {self.ensemble_size}.")
+        if self.keep_healthy and not self.context_size:
+            raise ValueError("`keep_healthy` needs changes that the policy is told of: give `imagine` too.")
 
     def descriptions(self) -> dict[str, Description]:
         """What files say of each part; see `melro_gym.models.register_part`."""
@@ -84,16 +88,9 @@ class AgentConfig:
             reward_input=self.reward_input,
             reward_scale=self.reward_scale,
         )
-        policy = _description(
-            "gaussian_policy",
-            obs_size=self.obs_size + self.context_size,
-            action_size=self.action_size,
-            width=self.policy_width,
-            depth=self.policy_depth,
-            activation="softsign",
-            min_std=self.min_std,
-            max_std=self.max_std,
-        )
+        policy = self._policy(self.obs_size + self.context_size)
+        if self.keep_healthy:
+            policy = _description("anchored_policy", healthy=self._policy(self.obs_size), changed=policy)
         critic = _description(
             "critic",
             obs_size=self.obs_size + self.context_size,
@@ -117,6 +114,18 @@ class AgentConfig:
             "policy": policy,
             "critic": critic,
         }
+
+    def _policy(self, size: int) -> Description:
+        return _description(
+            "gaussian_policy",
+            obs_size=size,
+            action_size=self.action_size,
+            width=self.policy_width,
+            depth=self.policy_depth,
+            activation="softsign",
+            min_std=self.min_std,
+            max_std=self.max_std,
+        )
 
 
 def _description(kind: str, **arguments: Any) -> Description:

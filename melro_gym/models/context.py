@@ -19,6 +19,7 @@ from melro_gym.models.critic import Critic
 from melro_gym.models.distribution import ActionDistribution
 from melro_gym.models.networks import MLP
 from melro_gym.models.parts import Description, build_part, describe
+from melro_gym.models.policy import GaussianPolicy
 
 Told = TypeVar("Told", bound=AbstractPolicy | AbstractCritic)
 
@@ -58,6 +59,50 @@ class ContextPolicy(AbstractPolicy):
     def max_std(self) -> float:
         """Largest standard deviation."""
         return self.policy.max_std
+
+
+class AnchoredPolicy(AbstractPolicy):
+    """A policy of `[s, c]` that is the healthy one wherever `c` is zero: `squash(h(s) + n(s, c) - n(s, 0))`.
+
+    `h` and `n` are the outputs of the healthy policy's network, which nothing trains, and of one that learns, before
+    the squashing. So an agent that is told of no change acts as the one that it was hardened from.
+    """
+
+    healthy: GaussianPolicy
+    """Of `s`; nothing trains it."""
+    changed: GaussianPolicy
+    """Of `[s, c]`; `n` is its network."""
+
+    def __init__(self, healthy: GaussianPolicy, changed: GaussianPolicy):
+        if changed.net.in_size <= healthy.net.in_size or changed.net.out_size != healthy.net.out_size:
+            raise ValueError("The changed policy must take more numbers than the healthy one, and give as many.")
+        self.healthy, self.changed = healthy, changed
+
+    @classmethod
+    def build(cls, healthy: Description, changed: Description, *, key: PRNGKeyArray) -> AnchoredPolicy:
+        """An untrained one."""
+        return cls(*(build_part(part, key, GaussianPolicy) for part in (healthy, changed)))
+
+    def arguments(self) -> dict[str, Any]:
+        """What it is built from, as JSON values."""
+        return {"healthy": describe(self.healthy), "changed": describe(self.changed)}
+
+    def __call__(self, state: Float[Array, " Z"]) -> ActionDistribution:
+        """Action distribution in a state with the context behind it."""
+        size = self.healthy.net.in_size
+        anchor = jax.lax.stop_gradient(self.healthy.net(state[:size]))
+        of = self.changed.net
+        return self.healthy.squashed(anchor + of(state) - of(state.at[size:].set(0.0)))
+
+    @property
+    def min_std(self) -> float:
+        """Smallest standard deviation."""
+        return self.healthy.min_std
+
+    @property
+    def max_std(self) -> float:
+        """Largest standard deviation."""
+        return self.healthy.max_std
 
 
 class ContextCritic(AbstractCritic):

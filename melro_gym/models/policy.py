@@ -50,5 +50,9 @@ class GaussianPolicy(AbstractPolicy):
 
     def __call__(self, state: Float[Array, " S"]) -> ActionDistribution:
         """Action distribution in a state (a normalised observation)."""
-        mean, std = jnp.split(self.net(state), 2)
+        return self.squashed(self.net(state))
+
+    def squashed(self, outputs: Float[Array, " D"]) -> ActionDistribution:
+        """Action distribution from what the network gives: means before the tanh, deviations before the sigmoid."""
+        mean, std = jnp.split(outputs, 2)
         return ActionDistribution(jnp.tanh(mean), self.min_std + (self.max_std - self.min_std) * jax.nn.sigmoid(std))

@@ -12,11 +12,21 @@ import jax.random as jr
 from melro_gym.adaptation import make_change
 from melro_gym.checkpoint import package_versions
 from melro_gym.envs.boxes import make_env, wrapper_names
-from melro_gym.models import Agent, AgentConfig, ContextCritic, ContextPolicy, Critic, GaussianPolicy, NoWorldModel
+from melro_gym.models import (
+    Agent,
+    AgentConfig,
+    AnchoredPolicy,
+    ContextCritic,
+    ContextPolicy,
+    Critic,
+    GaussianPolicy,
+    NoWorldModel,
+)
 from melro_gym.models.context import widened
 from melro_gym.seeds import random_key
 from melro_gym.settings import flatten
 from melro_gym.training.config import TrainConfig
+from melro_gym.training.parameters import copied
 from melro_gym.training.registry import ALGORITHMS
 
 
@@ -124,11 +134,12 @@ def _entries(description: dict[str, Any], path: tuple[str, ...] = ()) -> Iterato
 def _told(former: Agent, policy: ContextPolicy) -> Agent:
     """`former` with a context as `policy` has it, which does not yet make a difference."""
     assert isinstance(former.policy, GaussianPolicy) and isinstance(former.critic, Critic)
-    parts = [_widened(part, policy.context.size) for part in (former.policy, former.critic)]
+    wide, critic = (_widened(part, policy.context.size) for part in (former.policy, former.critic))
+    if isinstance(policy.policy, AnchoredPolicy):
+        wide = AnchoredPolicy(copied(former.policy), wide)
     healthy = lambda: jnp.zeros_like(policy.context)  # one each, since training donates both
     return former.with_parts(
-        policy=ContextPolicy(parts[0], healthy(), policy.change),
-        critic=ContextCritic(parts[1], healthy(), policy.change),
+        policy=ContextPolicy(wide, healthy(), policy.change), critic=ContextCritic(critic, healthy(), policy.change)
     )
 
 

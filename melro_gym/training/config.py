@@ -131,6 +131,9 @@ class NetworksConfig:
     """Smallest standard deviation of the policy, in normalised actions."""
     max_std: float = setting(1.0, above=0.0)
     """Largest standard deviation of the policy."""
+    keep_healthy: bool = False
+    """Whether a policy that is told of no change stays the one that training started from; needs `imagine` and
+    `start_from`. Not in the paper."""
     terminates: bool | None = None
     """Whether the model has a continuation head; None decides by whether the random policy's episodes terminate."""
 

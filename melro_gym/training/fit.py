@@ -115,7 +115,7 @@ def fit_world_model(
     if replay.rows.obs.shape[1] != original.obs_size:
         raise CheckpointError(f"{path} holds observations of another size than the agent's.")
     shared = flatten(former.run) | flatten(former.collection) | flatten(former.networks)
-    shared |= {"start_from": "", "imagine": "", "model_input": original.model_input}
+    shared |= {"start_from": "", "imagine": "", "keep_healthy": False, "model_input": original.model_input}
     shared |= {"terminates": bool(replay.rows.terminated.any())}
     config = make_config("cpu", **{**shared, **settings, "algorithm": "melro"})
     sizes = original.obs_size, original.action_size

@@ -31,6 +31,29 @@ def test_policy_and_critic_answer_to_the_context_that_they_are_told():
     assert not np.allclose(policy(state).mean, agent.policy(state).mean)
 
 
+def test_an_anchored_policy_is_the_healthy_one_until_it_is_told_of_a_change():
+    agent = tiny_agent(imagine="actuators", context_size=2, keep_healthy=True)
+    inside, state, context = agent.policy.policy, jnp.array([0.1, 0.2, -0.3]), jnp.array([1.0, 0.25])
+    for before, after in zip(agent.policy(state), inside.healthy(state), strict=True):
+        np.testing.assert_allclose(before, after, rtol=1e-6)
+    both, none = jnp.concatenate([state, context]), jnp.concatenate([state, jnp.zeros(2)])
+    net = inside.changed.net
+    outputs = np.asarray(inside.healthy.net(state)) + np.asarray(net(both)) - np.asarray(net(none))
+    changed = told(agent.policy, context)(state)
+    np.testing.assert_allclose(changed.mean, np.tanh(outputs[:2]), rtol=1e-5)
+    np.testing.assert_allclose(changed.std, 0.05 + 0.95 / (1.0 + np.exp(-outputs[2:])), rtol=1e-5)
+    assert not np.allclose(changed.mean, agent.policy(state).mean)
+
+
+def test_nothing_trains_the_healthy_part_of_an_anchored_policy():
+    agent = tiny_agent(imagine="actuators", context_size=2, keep_healthy=True)
+    policy = told(agent.policy, jnp.array([1.0, 0.25]))
+    gradient = eqx.filter_grad(lambda policy: jnp.sum(policy(jnp.ones(3)).mean))(policy)
+    parts = gradient.policy.healthy, gradient.policy.changed
+    healthy, changed = (any(np.any(np.asarray(leaf)) for leaf in jax.tree.leaves(part)) for part in parts)
+    assert (healthy, changed) == (False, True)
+
+
 def test_training_never_moves_the_context():
     agent = tiny_agent(imagine="actuators", context_size=2)
     gradient = eqx.filter_grad(lambda policy: jnp.sum(policy(jnp.ones(3)).mean))(agent.policy)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 from toys import TINY, tiny_agent
 
+import melro_gym
 from melro_gym import cli, load_agent, save_agent
-from melro_gym.training import harden_config
+from melro_gym.training import TrainConfig, harden_config
 
 
 @pytest.fixture
@@ -53,3 +58,26 @@ def test_the_verb_hardens_and_resumes(trained, tmp_path, capsys):
     hardened: Any = load_agent(tmp_path / "run" / "last.safetensors")
     assert hardened.policy.context.shape == (1,)
     assert hardened.metadata["result"]["env_steps"] == 16
+
+
+def test_with_keep_healthy_the_agent_acts_as_the_former_one_where_nothing_has_changed(trained, tmp_path):
+    few = {
+        "initial_decisions": 8,
+        "collect_decisions": 8,
+        "behaviour_updates": 2,
+        "imagined_batch": 4,
+        "model_batch": 4,
+    }
+    few |= {"initial_model_updates": 2, "eval_every": 8, "eval_episodes": 1, "num_envs": 2, "total_env_steps": 16}
+    melro_gym.train(harden_config(trained, keep_healthy=True, **few), tmp_path / "run")
+    former, hardened = load_agent(trained), load_agent(tmp_path / "run" / "last.safetensors")
+    states = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    told_nothing = jax.vmap(hardened.policy)(states)
+    np.testing.assert_allclose(told_nothing.mean, jax.vmap(former.policy)(states).mean, rtol=1e-4, atol=1e-6)
+    dead = eqx.tree_at(lambda policy: policy.context, hardened.policy, jnp.ones(1))
+    assert not np.allclose(jax.vmap(dead)(states).mean, told_nothing.mean, atol=1e-4)
+
+
+def test_keep_healthy_needs_a_change_and_an_agent():
+    with pytest.raises(ValueError, match="`keep_healthy` needs `imagine` and `start_from`"):
+        TrainConfig(keep_healthy=True)

@@ -46,6 +46,10 @@ class Melro(AbstractAlgorithm[LearnerState]):
             raise ValueError(f"`initial_decisions` must be at least `model_window`={window}; got {initial}.")
         if config.collection.imagine and config.networks.model_input != "action":
             raise ValueError(f"`imagine` needs `model_input='action'`; got {config.networks.model_input!r}.")
+        if config.networks.keep_healthy and not (config.collection.imagine and config.run.start_from):
+            raise ValueError(
+                "`keep_healthy` needs `imagine` and `start_from`: a healthy agent, such as `harden` takes."
+            )
 
     @property
     def task(self) -> Task:
