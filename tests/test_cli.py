@@ -198,3 +198,14 @@ def test_evaluate_plays_a_policy_of_a_module_beside_a_baseline(tmp_path, monkeyp
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| baseline", "| policy"]
     assert (tmp_path / "table.csv").read_text().count("\n") == 3
     assert "policy on probe/Chase: minus baseline = +" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("words", "shown"), [([], False), (["--references", "True"], True)])
+def test_evaluate_shows_what_shipped_agents_reached_where_it_is_asked_to(words, shown, tmp_path, monkeypatch):
+    entry = {"agent": "chaser", "method": "melro", "met": "", "env_id": "probe/Chase-v0", "env_kwargs": {}}
+    monkeypatch.setattr("melro_gym.evaluation.references.load_references", lambda: [{**entry, "returns": [-1.0, -2.0]}])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "waiters.py").write_text("def wait(obs):\n    return 0 * obs\n")
+    given = ["--policy", "waiters.py:wait", "--env", "probe/Chase-v0", "--episodes", "2", "--markdown", "table.md"]
+    assert cli.main(["evaluate", *given, *words]) == 0
+    assert ("| chaser melro | probe/Chase | 2 | -1.50 " in (tmp_path / "table.md").read_text()) is shown

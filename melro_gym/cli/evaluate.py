@@ -43,6 +43,8 @@ class Evaluate:
     """Keyword arguments of the environments, as JSON."""
     set: Pairs = ()
     """Planner settings, as name=value; melro-gym settings lists them."""
+    references: bool | None = None
+    """Whether to show what shipped agents reached on these environments, where that is known; None: with --suite."""
     json: Path | None = None
     """File for the numbers."""
     markdown: Path | None = None
@@ -118,6 +120,7 @@ def _play(args: Evaluate) -> EvaluationTable:
             baseline=baseline,
             episodes=args.episodes,
             seed=args.seed,
+            references=args.references,
             config=config,
             on_row=show,
         )
