@@ -66,7 +66,23 @@ def model_round(
     The last of the inputs is the learning rate's share, in [0, 1]. The windows of an ensemble have a further axis `M`
     in front: every member learns from its own. `state` is donated: its buffers are gone afterwards.
     """
-    (config, *_), windows, key, rate = inputs
+    task, windows, key, rate = inputs
+    former = Model(learners(state.agent.world_model), state.inference), state.model_optimiser
+    (model, optimiser_state), metrics = learn_model(task.settings, state.agent, *former, windows, key, rate)
+    agent = state.agent.with_parts(world_model=learned(state.agent.world_model, model.world_model))
+    return state._replace(agent=agent, inference=model.inference, model_optimiser=optimiser_state), metrics
+
+
+def learn_model(
+    config: MelroConfig,
+    agent: Agent,
+    model: Model,
+    optimiser_state: optax.OptState,
+    windows: Window,
+    key: PRNGKeyArray,
+    rate: Float[Array, ""],
+) -> tuple[tuple[Model, optax.OptState], Metrics]:
+    """What `model_round` compiles: the model that learns of the agent's, and its optimiser, after these windows."""
     optimiser = make_optimisers(config).model
 
     def window_loss(
@@ -100,13 +116,10 @@ def model_round(
         variances = Variances(emission, config.reward_variance, config.transition_variance)
         return jax.lax.scan(functools.partial(update, variances=variances), (model, optimiser_state), rows)
 
-    normalise = state.agent.normaliser
+    normalise, own = agent.normaliser, agent.world_model
     windows = windows._replace(states=normalise(windows.states), next_states=normalise(windows.next_states))
-    own = state.agent.world_model
-    rows = Model(learners(own), state.inference), state.model_optimiser, windows, member_keys(own, key)
-    (model, optimiser_state), metrics = each_member(own, learn)(*rows)
-    agent = state.agent.with_parts(world_model=learned(own, model.world_model))
-    return state._replace(agent=agent, inference=model.inference, model_optimiser=optimiser_state), _mean(metrics)
+    learnt, metrics = each_member(own, learn)(model, optimiser_state, windows, member_keys(own, key))
+    return learnt, _mean(metrics)
 
 
 def _deal(single: Callable[..., Any], agent: Agent) -> Callable[..., Any]:

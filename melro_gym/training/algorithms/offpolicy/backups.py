@@ -23,9 +23,18 @@ def least(values: Float[Array, "J B"]) -> Float[Array, " B"]:
     return jnp.take_along_axis(values, jnp.argmin(values, axis=0)[None], axis=0)[0]
 
 
-def critic_loss(values: Float[Array, "J B"], targets: Float[Array, " B"], scale: float = 1.0) -> Float[Array, ""]:
-    """`1/2 mean_B sum_j (Q_j - y)^2`, with values in units of `scale` (Haarnoja et al. 2018b, Eq. 5)."""
-    return 0.5 * jnp.mean(jnp.sum(jnp.square((values - targets[None]) / scale), axis=0))
+def critic_loss(
+    values: Float[Array, "J B"],
+    targets: Float[Array, " B"],
+    scale: float = 1.0,
+    weights: Float[Array, " B"] | None = None,
+) -> Float[Array, ""]:
+    """`1/2 mean_B w sum_j (Q_j - y)^2`, with values in units of `scale` (Haarnoja et al. 2018b, Eq. 5).
+
+    `weights` are those of rows that were not drawn uniformly (Zhang et al. 2020, Algorithm 1, line 19); None is 1.
+    """
+    errors = jnp.sum(jnp.square((values - targets[None]) / scale), axis=0)
+    return 0.5 * jnp.mean(errors if weights is None else weights * errors)
 
 
 def soft_value(values: Float[Array, "*batch A"], temperature: float | Array) -> Float[Array, "*batch"]:

@@ -22,6 +22,8 @@ class Batch(NamedTuple):
     terminated: Float[Array, "*updates B"]
     """1 where the episode ended for good; 0 where it went on or was cut."""
     next_states: Float[Array, "*updates B S"]
+    weights: Float[Array, "*updates B"] | None = None
+    """How much each row counts in the critics' loss; None: all alike."""
 
 
 def sample_batches(replay: Replay, rng: np.random.Generator, shape: tuple[int, ...]) -> Batch:

@@ -91,6 +91,13 @@ def sac_round(
     donated: its buffers are gone afterwards.
     """
     task, normaliser, batches, key, rate = inputs
+    return sac_updates(task, normalised(batches, normaliser), key, rate, learners)
+
+
+def sac_updates(
+    task: Task, batches: Batch, key: PRNGKeyArray, rate: Float[Array, ""], learners: Learners
+) -> tuple[Learners, Metrics]:
+    """What `sac_round` compiles, of batches whose observations are normalised."""
     count, every = len(batches.rewards), task.settings.policy_every
 
     def update(carry: Learners, row: tuple[Batch, PRNGKeyArray]) -> tuple[Learners, Metrics]:
@@ -105,7 +112,7 @@ def sac_round(
         carry, more = policy_step(task, carry, batch.states[-1], noise, rate)
         return carry, {**jax.tree.map(jnp.mean, metrics), **more}
 
-    rows = (normalised(batches, normaliser), jr.split(key, count))
+    rows = (batches, jr.split(key, count))
     grouped = jax.tree.map(lambda leaf: leaf.reshape(-1, every, *leaf.shape[1:]), rows)
     learners, metrics = jax.lax.scan(group, learners, grouped)
     return learners, jax.tree.map(jnp.mean, metrics)
@@ -121,7 +128,7 @@ def critic_step(
 
     def loss(critics: Any) -> tuple[Array, Array]:
         values = critic_values(critics, batch.states, batch.actions)
-        return critic_loss(values, targets, critics.scale), jnp.mean(values)
+        return critic_loss(values, targets, critics.scale, batch.weights), jnp.mean(values)
 
     (value, mean), gradient = eqx.filter_value_and_grad(loss, has_aux=True)(critics)
     optimiser = make_optimisers(config).critics
