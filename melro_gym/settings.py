@@ -40,6 +40,7 @@ def setting(
     high: float | int | None = None,
     below: float | int | None = None,
     choices: Iterable[str] = (),
+    words: tuple[str, ...] = (),
     amendable: bool = False,
     live: bool = False,
     text: str = "",
@@ -57,6 +58,7 @@ def setting(
         high: largest value.
         below: value that is just too large.
         choices: names that are allowed; a registry that may grow is asked anew each time.
+        words: words that are values too, beside numbers.
         amendable: whether a training run may go on with another value.
         live: whether a controller may change it between two decisions.
         text: what it is; by default the string below the field.
@@ -65,7 +67,7 @@ def setting(
         converter: of an `eqx.Module`: makes what is kept of the plain value.
         **field: further arguments of `dataclasses.field`, such as `default_factory`.
     """
-    rules = {"low": low, "above": above, "high": high, "below": below, "choices": choices}
+    rules = {"low": low, "above": above, "high": high, "below": below, "choices": choices, "words": words}
     uses = {"amendable": amendable, "live": live, "text": text, "instances": instances}
     metadata: dict[str, Any] = {"setting": rules | uses}
     metadata |= {"static": True} if static else {}
@@ -264,7 +266,7 @@ def _part(field: dataclasses.Field[Any], hint: Any, text: str) -> Setting | Grou
 
 def _kind(options: tuple[Any, ...]) -> type:
     """The type that an annotation means; a jaxtyping array without axes is a number."""
-    for kind in (bool, int, float, str):
+    for kind in (bool, int, float, str):  # a number that may be a word is a number
         if kind in options:
             return kind
     if any(hasattr(option, "dtypes") for option in options):

@@ -125,6 +125,8 @@ class Setting:
     below: float | int | None = None
     choices: Iterable[str] = ()
     """Names that are allowed, such as the keys of a registry that may grow; none allow all."""
+    words: tuple[str, ...] = ()
+    """Words that are values too, beside numbers."""
     amendable: bool = False
     """Whether a training run may go on with another value."""
     live: bool = False
@@ -145,7 +147,8 @@ class Setting:
         if self.choices:
             return "one of " + ", ".join(self.choices)
         kind = _KIND_NAMES.get(self.kind, "JSON") + (" of" if self.range.startswith("at ") else "")
-        return f"{kind} {self.range}".strip() + (" or none" if self.optional else "")
+        others = [*self.words, *(["none"] if self.optional else [])]
+        return " or ".join([f"{kind} {self.range}".strip(), *others])
 
     def to_json(self) -> dict[str, Any]:
         """Itself as JSON values, for a program that offers settings; the default is null where there is none."""
@@ -157,6 +160,7 @@ class Setting:
             "optional": self.optional,
             **{name: bound for name, bound in bounds.items() if bound is not None and math.isfinite(bound)},
             **({"choices": list(self.choices)} if self.choices else {}),
+            **({"words": list(self.words)} if self.words else {}),
             "amendable": self.amendable,
             "live": self.live,
             "text": self.text,
@@ -175,6 +179,8 @@ class Setting:
         given = plain_scalar(value)
         if self.optional and (given is None or str(given).casefold() in ("none", "null")):
             return None
+        if given in self.words:
+            return given
         plain = _READERS[self.kind](given)
         if self.choices:
             check_choice(self.name, given if plain is None else plain, self.choices)

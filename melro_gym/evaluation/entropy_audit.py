@@ -306,4 +306,5 @@ def entropy_settings(metadata: dict[str, Any]) -> tuple[float, float]:
     """Temperature and target entropy of an agent's training: learned ones, else the entropy's fixed weight and NaN."""
     learned = metadata.get("entropy", {})
     fixed = metadata.get("training", {}).get("entropy_weight", math.nan)
+    fixed = math.nan if isinstance(fixed, str) else fixed  # learned, by a run that has not said how far it came
     return float(learned.get("temperature", fixed)), float(learned.get("target", math.nan))

@@ -80,8 +80,9 @@ def test_policy_and_critic_learn_from_an_equal_part_of_the_trajectories_in_every
     rng = np.random.default_rng(0)
     states = jnp.asarray(rng.normal(size=(4, 3)), jnp.float32)
     noise = jnp.asarray(rng.normal(size=(4, 3, 2)), jnp.float32)
-    learn = lambda agent, rows: behaviour_gradient(Melro(config).task, agent, jnp.ones(()))(
-        Behaviour(agent.policy, agent.critic), agent.critic, states[rows], noise[rows], jr.key(0)
+    weight = jnp.float32(config.algorithm.entropy_weight)
+    learn = lambda agent, rows: behaviour_gradient(Melro(config).task, agent)(
+        Behaviour(agent.policy, agent.critic), agent.critic, weight, states[rows], noise[rows], jr.key(0)
     )[0]
     first, second = (
         learn(agent.with_parts(world_model=_member(agent.world_model.members, index)), rows)

@@ -31,8 +31,9 @@ from melro_gym.training.algorithms.offpolicy import (
 )
 from melro_gym.training.algorithms.sac import Sac, SacConfig
 from melro_gym.training.algorithms.sac.learner import Task, init_state, sac_round
-from melro_gym.training.algorithms.sac.losses import policy_loss, soft_target, temperature_loss
+from melro_gym.training.algorithms.sac.losses import policy_loss, soft_target
 from melro_gym.training.replay import Replay, Transition
+from melro_gym.training.temperature import temperature_loss
 
 probes.register()
 

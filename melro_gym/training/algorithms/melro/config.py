@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from melro_gym.settings import read_fields, setting, takes_any_source
 
+AUTO = "auto"
+"""Value of `entropy_weight`: learned."""
+
 
 @takes_any_source
 @dataclass(frozen=True)
@@ -44,8 +47,14 @@ class MelroConfig:
     """Decisions per imagined trajectory [policy n_time_steps]."""
     td_lambda: float = setting(0.95, low=0.0, high=1.0, amendable=True)
     """Share of the critic's own value in the targets it learns from, decision by decision (lambda)."""
-    entropy_weight: float = setting(0.01, low=0.0, amendable=True)
-    """Weight of the policy's entropy (nats) against the reward of one decision (eta of Eq. 11)."""
+    entropy_weight: float | str = setting(0.01, low=0.0, words=(AUTO,), amendable=True)
+    """Weight of the policy's entropy (nats) against the reward of one decision (eta of Eq. 11); `auto` learns one that
+    holds the entropy at `target_entropy` (Haarnoja et al. 2018b)."""
+    target_entropy: float = setting(0.0, amendable=True)
+    """Entropy that `entropy_weight=auto` holds the policy at, in nats per action dimension; 0 is that of a standard
+    deviation of 0.24."""
+    first_entropy_weight: float = setting(0.01, above=0.0)
+    """The weight that `entropy_weight=auto` begins with."""
     entropy_rise: float = setting(0.0, low=0.0, high=1.0, amendable=True)
     """Share of `total_env_steps` over which the entropy's weight rises linearly from 0; 0: all from the start."""
     return_weight: float = setting(1.0, low=0.0, amendable=True)

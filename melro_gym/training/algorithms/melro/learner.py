@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import jax.random as jr
 import optax
+from jaxtyping import Array, Float
 
 from melro_gym.models import AbstractCritic, Agent, InferenceNetwork, WorldModel
 from melro_gym.models.ensemble import each_member, learners, member_keys
 from melro_gym.models.world_model import control_size
 from melro_gym.seeds import random_key
-from melro_gym.training.algorithms.melro.config import MelroConfig
+from melro_gym.training.algorithms.melro.config import AUTO, MelroConfig
 from melro_gym.training.parameters import copied, trainable
 
 _INFERENCE_STREAM = 1 << 31
@@ -26,6 +29,18 @@ class Model(NamedTuple):
     """Used in training alone; None trains the world model on its own multi-step prediction."""
 
 
+class Temperature(NamedTuple):
+    """A learned weight of the entropy, as its logarithm (Haarnoja et al. 2018b, Section 5)."""
+
+    log_weight: Float[Array, ""]
+    optimiser: optax.OptState
+
+    @property
+    def weight(self) -> Float[Array, ""]:
+        """Of one nat of entropy against the reward of one decision."""
+        return jnp.exp(self.log_weight)
+
+
 class LearnerState(NamedTuple):
     """Everything that the updates change."""
 
@@ -38,6 +53,8 @@ class LearnerState(NamedTuple):
     model_optimiser: optax.OptState
     policy_optimiser: optax.OptState
     critic_optimiser: optax.OptState
+    temperature: Temperature | None = None
+    """None where the weight of the entropy is given."""
 
 
 class Optimisers(NamedTuple):
@@ -71,7 +88,21 @@ def init_learner(agent: Agent, config: MelroConfig, seed: int) -> LearnerState:
         init_model(Model(learners(agent.world_model), inference)),
         optimisers.policy.init(trainable(agent.policy)),
         optimisers.critic.init(trainable(agent.critic)),
+        make_temperature(config),
     )
+
+
+def make_temperature(config: MelroConfig) -> Temperature | None:
+    """The first weight of the entropy, where the settings want it learned."""
+    if config.entropy_weight != AUTO:
+        return None
+    log_weight = jnp.asarray(math.log(config.first_entropy_weight), jnp.float32)
+    return Temperature(log_weight, temperature_optimiser(config).init(log_weight))
+
+
+def temperature_optimiser(config: MelroConfig) -> optax.GradientTransformation:
+    """Adam, with the step size of the networks."""
+    return optax.adam(config.learning_rate)
 
 
 def make_inference(agent: Agent, config: MelroConfig, seed: int) -> InferenceNetwork | None:

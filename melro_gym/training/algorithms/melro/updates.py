@@ -21,7 +21,9 @@ from melro_gym.training.algorithms.melro.config import MelroConfig
 from melro_gym.training.algorithms.melro.learner import (
     LearnerState,
     Model,
+    Temperature,
     make_optimisers,
+    temperature_optimiser,
 )
 from melro_gym.training.algorithms.melro.losses import (
     Behaviour,
@@ -38,6 +40,7 @@ from melro_gym.training.algorithms.melro.model_losses import (
     regression_loss,
 )
 from melro_gym.training.parameters import apply_gradient, towards
+from melro_gym.training.temperature import temperature_loss
 
 
 class Task(NamedTuple):
@@ -133,20 +136,27 @@ def _deal(single: Callable[..., Any], agent: Agent) -> Callable[..., Any]:
     return lambda *rows: each(learners(model), *map(part, rows))
 
 
-def behaviour_gradient(task: Task, agent: Agent, entropy_share: Array) -> Callable[..., tuple[Behaviour, Metrics]]:
+def behaviour_gradient(task: Task, agent: Agent) -> Callable[..., tuple[Behaviour, Metrics]]:
     """Gradient of the combined loss (Eq. 14) for states `(batch, S)` and noise `(batch, steps + 1, A)`.
 
     With `task.imagine` every trajectory draws a change of its own, of which policy and critic are told.
     """
     config = task.settings
-    entropy_weight = entropy_share * config.entropy_weight
-    settings = ReturnSettings(task.discount, config.td_lambda, entropy_weight, config.return_weight)
     forms = {"model_input": agent.model_input, "paper_index": config.paper_index}
 
     change = make_change(task.imagine, agent.action_size) if task.imagine else None
 
-    def loss(parameters: Behaviour, static: Behaviour, target: Any, states: Array, noise: Array, key: Array) -> Any:
+    def loss(
+        parameters: Behaviour,
+        static: Behaviour,
+        target: Any,
+        entropy_weight: Array,
+        states: Array,
+        noise: Array,
+        key: PRNGKeyArray,
+    ) -> tuple[Array, Metrics]:
         behaviour = eqx.combine(parameters, static)
+        settings = ReturnSettings(task.discount, config.td_lambda, entropy_weight, config.return_weight)
         if config.freeze_policy:  # spares the way back through the model
             behaviour = behaviour._replace(policy=eqx.combine(jax.lax.stop_gradient(parameters.policy), static.policy))
 
@@ -163,10 +173,10 @@ def behaviour_gradient(task: Task, agent: Agent, entropy_share: Array) -> Callab
         return jnp.mean(losses), jax.tree.map(jnp.mean, metrics)
 
     def gradient(
-        behaviour: Behaviour, target: Any, states: Array, noise: Array, key: PRNGKeyArray
+        behaviour: Behaviour, target: Any, entropy_weight: Array, states: Array, noise: Array, key: PRNGKeyArray
     ) -> tuple[Behaviour, Metrics]:
         parameters, static = eqx.partition(behaviour, eqx.is_inexact_array)
-        of = lambda given: jax.grad(loss, has_aux=True)(given, static, target, states, noise, key)
+        of = lambda given: jax.grad(loss, has_aux=True)(given, static, target, entropy_weight, states, noise, key)
         if config.conservativity > 0.0:
             return conservative_gradient(of, parameters, config.conservativity)
         return of(parameters)
@@ -188,33 +198,51 @@ def behaviour_round(
     task, observations, key, (rate, entropy_share) = inputs
     config = task.settings
     optimisers = make_optimisers(config)
-    gradient_of = behaviour_gradient(task, state.agent, entropy_share)
+    gradient_of = behaviour_gradient(task, state.agent)
     noise_shape = (observations.shape[1], config.imagined_steps + 1, state.agent.action_size)
 
     def update(carry: Any, inputs: tuple[Array, PRNGKeyArray]) -> tuple[Any, Metrics]:
-        behaviour, target, policy_state, critic_state = carry
+        behaviour, target, policy_state, critic_state, temperature = carry
         states, noise_key = inputs
         noise, change_key = jr.normal(noise_key, noise_shape, jnp.float32), jr.fold_in(noise_key, 1)
-        gradient, metrics = gradient_of(behaviour, target, states, noise, change_key)
+        entropy_weight = entropy_share * (config.entropy_weight if temperature is None else temperature.weight)
+        gradient, metrics = gradient_of(behaviour, target, entropy_weight, states, noise, change_key)
         policy = behaviour.policy
         if not (critic_only or config.freeze_policy):
             policy, policy_state = apply_gradient(optimisers.policy, gradient.policy, policy_state, policy, rate)
         critic, critic_state = apply_gradient(optimisers.critic, gradient.critic, critic_state, behaviour.critic, rate)
         metrics["policy/grad_norm"] = optax.tree.norm(gradient.policy)
         metrics["critic/grad_norm"] = optax.tree.norm(gradient.critic)
-        carry = (Behaviour(policy, critic), towards(target, critic, config.target_rate), policy_state, critic_state)
-        return carry, metrics
+        if temperature is not None:
+            aim = config.target_entropy * state.agent.action_size
+            metrics |= {"entropy/temperature": temperature.weight, "entropy/target": jnp.float32(aim)}
+            temperature = temperature_step(config, temperature, metrics["policy/entropy"], aim, rate)
+        target = towards(target, critic, config.target_rate)
+        return (Behaviour(policy, critic), target, policy_state, critic_state, temperature), metrics
 
     behaviour = Behaviour(state.agent.policy, state.agent.critic)
-    carry = (behaviour, state.target_critic, state.policy_optimiser, state.critic_optimiser)
+    carry = (behaviour, state.target_critic, state.policy_optimiser, state.critic_optimiser, state.temperature)
     starts = state.agent.normaliser(observations)
     carry, metrics = jax.lax.scan(update, carry, (starts, jr.split(key, len(observations))))
-    behaviour, target, policy_state, critic_state = carry
+    behaviour, target, policy_state, critic_state, temperature = carry
     agent = state.agent.with_parts(policy=behaviour.policy, critic=behaviour.critic)
     state = state._replace(
-        agent=agent, target_critic=target, policy_optimiser=policy_state, critic_optimiser=critic_state
+        agent=agent,
+        target_critic=target,
+        policy_optimiser=policy_state,
+        critic_optimiser=critic_state,
+        temperature=temperature,
     )
     return state, _mean(metrics)
+
+
+def temperature_step(
+    config: MelroConfig, temperature: Temperature, entropy: Array, target: float, rate: Array
+) -> Temperature:
+    """The weight up where the policy has less entropy than its target, and down where it has more."""
+    slope = jax.grad(temperature_loss)(temperature.log_weight, entropy, target)
+    optimiser = temperature_optimiser(config)
+    return Temperature(*apply_gradient(optimiser, slope, temperature.optimiser, temperature.log_weight, rate))
 
 
 @eqx.filter_jit(donate="all-except-first")

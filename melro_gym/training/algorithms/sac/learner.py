@@ -15,8 +15,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from melro_gym.models import AbstractPolicy, Agent
 from melro_gym.training.algorithms.offpolicy import Batch, critic_loss, critic_values, make_critics, normalised
 from melro_gym.training.algorithms.sac.config import SacConfig
-from melro_gym.training.algorithms.sac.losses import policy_loss, soft_target, temperature_loss
+from melro_gym.training.algorithms.sac.losses import policy_loss, soft_target
 from melro_gym.training.parameters import apply_gradient, copied, towards, trainable
+from melro_gym.training.temperature import temperature_loss
 
 Metrics = dict[str, Array]
 

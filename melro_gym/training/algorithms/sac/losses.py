@@ -58,8 +58,3 @@ def policy_loss(
     """`-mean V(s)`, that is `mean[alpha log pi(a|s) - min_j Q_j(s, a)]` (Eq. 9), and the mean entropy."""
     value, entropy = soft_state_value(critics, policy, states, noise, temperature)
     return -jnp.mean(value), jnp.mean(entropy)
-
-
-def temperature_loss(log_temperature: Float[Array, ""], entropy: Float[Array, ""], target: float) -> Float[Array, ""]:
-    """`log alpha (H - H_target)` (Eq. 18, with the logarithm in place of alpha): less entropy, a higher temperature."""
-    return log_temperature * (entropy - target)
