@@ -24,7 +24,7 @@ from melro_gym.envs.boxes import make_env
 from melro_gym.evaluation import evaluate
 from melro_gym.evaluation.statistics import bootstrap_mean
 from melro_gym.files import write_text
-from melro_gym.interop.wrap import asking
+from melro_gym.interop import asking
 
 Env = tuple[str, dict[str, Any]]
 

@@ -3,10 +3,10 @@
 One module per code base, which registers itself; see `base.register_source`.
 """
 
+from melro_gym.interop.asked_again import asking as asking
 from melro_gym.interop.base import Foreign as Foreign
 from melro_gym.interop.base import InteropError as InteropError
 from melro_gym.interop.base import register_source as register_source
 from melro_gym.interop.convert import convert as convert
 from melro_gym.interop.datasets import fit_agent as fit_agent
-from melro_gym.interop.wrap import asking as asking
 from melro_gym.interop.wrap import wrap_policy as wrap_policy

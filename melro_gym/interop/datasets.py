@@ -13,10 +13,12 @@ import jax.random as jr
 import numpy as np
 
 from melro_gym.control.inputs import ActionScale
+from melro_gym.interop.bars import progress_bar
 from melro_gym.interop.base import InteropError
 from melro_gym.interop.convert import convert
 from melro_gym.interop.opaque import Asked
-from melro_gym.interop.wrap import WRAP, AroundPolicy, progress_bar
+from melro_gym.interop.start import AroundPolicy
+from melro_gym.interop.wrap import WRAP
 from melro_gym.models import Agent, Normaliser
 from melro_gym.seeds import random_key, sequence
 from melro_gym.training import Callback, TrainConfig

@@ -5,32 +5,23 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import gymnasium as gym
-import jax
-import jax.numpy as jnp
-import jax.random as jr
 import numpy as np
 
-from melro_gym.adaptation import make_change
 from melro_gym.control.inputs import ActionScale
-from melro_gym.envs.boxes import import_owner, make_env
+from melro_gym.interop.bars import training_bar
 from melro_gym.interop.base import InteropError
 from melro_gym.interop.convert import convert
-from melro_gym.interop.opaque import Asked, distil, distillation_rmse
-from melro_gym.models import AbstractPolicy, Agent, ContextPolicy, GaussianPolicy, Normaliser
-from melro_gym.models.outside import OutsideCritic, OutsidePolicy, outside_policy
-from melro_gym.seeds import random_key
+from melro_gym.interop.environments import env_request, env_spaces
+from melro_gym.interop.opaque import Asked
+from melro_gym.interop.start import AroundPolicy
+from melro_gym.models import Agent, ContextPolicy, Normaliser
+from melro_gym.models.outside import outside_policy
 from melro_gym.training import Callback, TrainConfig, train
-from melro_gym.training.agents import EnvFacts, blank_agent
-from melro_gym.training.collect import Asked as Proposer
-from melro_gym.training.loop import first_normaliser
-from melro_gym.training.replay import Replay
-from melro_gym.training.start import AbstractStart
 from melro_gym.values import check_choice
 
 CRITICS = ("fit", "source")
@@ -51,99 +42,6 @@ WRAP: dict[str, Any] = {
     "average_rate": 0.05,
 }
 """Settings of a run around a frozen policy that differ from `TrainConfig`'s."""
-_COPY_STREAM = (1 << 30) + 1
-"""Stream of the run's seed for the copy of a policy that can only be asked."""
-
-
-class AroundPolicy(AbstractStart):
-    """Starts a run with a policy from elsewhere, which stays as it is, and untrained world model and critic.
-
-    Args:
-        policy: compiled, of observations in `own` units; None for one that is only asked, and copied.
-        own: the normaliser of `policy`; the identity for raw observations.
-        asked: the policy itself; None where there are only records of it.
-        critic: a value function to start from, of raw observations; None for an untrained one.
-        source: what it was.
-    """
-
-    def __init__(
-        self,
-        policy: AbstractPolicy | None,
-        own: Normaliser,
-        asked: Proposer | None,
-        critic: Any = None,
-        source: str = "",
-    ):
-        self._policy, self._own, self._asked, self._critic, self._source = policy, own, asked, critic, source
-
-    def blank(self, config: TrainConfig, facts: EnvFacts) -> Agent:
-        """As `agent`, for observations that are not normalised."""
-        return self._assembled(config, facts, self._policy or _blank_copy(config, facts), _identity(facts))
-
-    def collects(self, config: TrainConfig, facts: EnvFacts) -> Agent | Proposer:
-        """The policy itself; its samples where it can be compiled."""
-        if self._policy is not None:
-            return self.blank(config, facts)
-        assert self._asked is not None, "records of a policy cannot collect"
-        return self._asked
-
-    def agent(self, config: TrainConfig, facts: EnvFacts, replay: Replay) -> Agent:
-        """The policy among networks that normalise observations as the initial data say."""
-        normaliser, policy = first_normaliser(replay.rows.obs), self._policy
-        if policy is None:
-            states, key = np.asarray(normaliser(replay.rows.obs)), jr.fold_in(random_key(config.run.seed), _COPY_STREAM)
-            policy = distil(_blank_copy(config, facts), states, replay.rows.mean, key)
-        return self._assembled(config, facts, policy, normaliser)
-
-    def check(self, agent: Agent) -> None:
-        """Refuse a run around another policy that was copied exactly; one that is only asked cannot be told."""
-        there = outside_policy(agent.policy)
-        pairs = zip(*(jax.tree.leaves(part) for part in (self._policy, there and there.policy)), strict=False)
-        if self._policy is not None and not all(np.array_equal(one, other) for one, other in pairs):
-            raise ValueError("The run was started around another policy: give that one, or name another folder.")
-
-    def record(self) -> dict[str, Any]:
-        """What is wrapped."""
-        return {"wrapped": {"source": self._source, "exact": self._policy is not None}}
-
-    def numbers(self, agent: Agent, config: TrainConfig, replay: Replay) -> dict[str, float]:
-        """How far the copy is from a policy that is only asked, where it was asked and did not learn from."""
-        there = outside_policy(agent.policy)
-        if self._policy is not None or there is None:
-            return {}
-        first = config.collection.initial_decisions
-        rows = replay.rows.obs[:first], replay.rows.mean[:first]
-        return {"distillation_rmse": distillation_rmse(there.policy, np.asarray(agent.normaliser(rows[0])), rows[1])}
-
-    def _assembled(self, config: TrainConfig, facts: EnvFacts, policy: AbstractPolicy, normaliser: Normaliser) -> Agent:
-        agent, exact = blank_agent(config, facts), self._policy is not None
-        own = self._own if exact else normaliser  # a copy is made of normalised observations
-        inside: AbstractPolicy = OutsidePolicy(_own_buffers(policy), own, normaliser, None if exact else self._asked)
-        imagine = config.collection.imagine
-        if imagine:
-            size = make_change(imagine, facts.action_size).size
-            inside = ContextPolicy(inside, jnp.zeros(size, jnp.float32), imagine)
-        parts: dict[str, Any] = {"policy": inside, "normaliser": _own_buffers(normaliser)}
-        if self._critic is not None:
-            parts["critic"] = OutsideCritic(_own_buffers(self._critic), _identity(facts), normaliser)
-        return agent.with_parts(**parts)
-
-
-def _identity(facts: EnvFacts) -> Normaliser:
-    return Normaliser.identity(facts.obs_size)
-
-
-def _own_buffers(part: Any) -> Any:
-    """The same in buffers that training may donate."""
-    return jax.tree.map(lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, part)
-
-
-def _blank_copy(config: TrainConfig, facts: EnvFacts) -> GaussianPolicy:
-    """An untrained copy of a policy that can only be asked, of the settings' size."""
-    networks = config.networks
-    forms: dict[str, Any] = {"width": networks.policy_width, "depth": networks.policy_depth}
-    stds: dict[str, Any] = {"min_std": networks.min_std, "max_std": networks.max_std}
-    return GaussianPolicy(facts.obs_size, facts.action_size, **forms, **stds, key=random_key(config.run.seed))
 
 
 def wrap_policy(
@@ -201,7 +99,7 @@ def wrap_policy(
     switches = {"resume": resume, "max_minutes": max_minutes, "start": start}
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()) if out is None else out)
-        hooks = [*callbacks, *(stack.enter_context(_bar(config)) if progress else ())]
+        hooks = [*callbacks, *(stack.enter_context(training_bar(config)) if progress else ())]
         return train(config, folder, callbacks=hooks, **switches)
 
 
@@ -259,7 +157,7 @@ def around(
         raise ValueError("`critic='source'` is told of no changes: use critic='fit' with `imagine`.")
     if isinstance(model, Agent):
         return _around_agent(model, env_id, env_kwargs, critic), None
-    observation_space, action_space = _spaces(env_id, env_kwargs)
+    observation_space, action_space = env_spaces(env_id, env_kwargs)
     foreign = convert(model, observation_space, action_space, **(source or {}))
     if critic == "source" and (foreign.critic is None or foreign.discount is None):
         raise InteropError(f"{foreign.source} has no value function with a discount to begin with: use critic='fit'.")
@@ -270,7 +168,7 @@ def around(
 
 
 def _around_agent(agent: Agent, env_id: str, env_kwargs: dict[str, Any], critic: str) -> AroundPolicy:
-    observation_space, action_space = _spaces(env_id, env_kwargs)
+    observation_space, action_space = env_spaces(env_id, env_kwargs)
     sizes = observation_space.shape[0], action_space.shape[0]
     if sizes != (agent.obs_size, agent.action_size):
         raise InteropError(
@@ -286,102 +184,3 @@ def _around_agent(agent: Agent, env_id: str, env_kwargs: dict[str, Any], critic:
 
 def _never(obs: np.ndarray) -> np.ndarray:
     raise AssertionError(f"an exact policy is not asked: {obs.shape}")
-
-
-def _spaces(env_id: str, env_kwargs: dict[str, Any]) -> tuple[gym.spaces.Box, gym.spaces.Box]:
-    """Flat observations, and actions in the environment's own units."""
-    flat, plain = make_env(env_id, env_kwargs), gym.make(env_id, **env_kwargs)
-    try:
-        observations, actions = flat.observation_space, plain.action_space
-        assert isinstance(observations, gym.spaces.Box) and isinstance(actions, gym.spaces.Box)  # by `make_env`
-        return observations, actions
-    finally:
-        flat.close()
-        plain.close()
-
-
-def env_request(env: str | gym.Env[Any, Any]) -> tuple[str, dict[str, Any]]:
-    """Id and keyword arguments of an environment, by which others of its kind can be made.
-
-    Raises:
-        ValueError: it was not made by `gymnasium.make`, or has wrappers that its id does not give.
-    """
-    if isinstance(env, str):
-        import_owner(env)
-        return env, {}
-    spec = env.spec
-    if spec is None:
-        raise ValueError(
-            "`env` has no spec, so that no other of its kind can be made: register it by `gymnasium.register` and give "
-            "its id, or what `gymnasium.make` returns."
-        )
-    known = gym.registry.get(spec.id)
-    if known is None:
-        raise ValueError(f"`env` has the id {spec.id!r}, which is not registered: register it, and give the id.")
-    if spec.additional_wrappers != known.additional_wrappers:
-        names = ", ".join(wrapper.name for wrapper in spec.additional_wrappers)
-        raise ValueError(
-            f"`env` is wrapped in {names}: register the wrapped environment under an id of its own and give that, or "
-            "wrap the bare one, and put the wrappers around it afterwards if they leave observations and actions alone."
-        )
-    kwargs = {name: value for name, value in spec.kwargs.items() if name not in ("render_mode", "width", "height")}
-    kwargs = {name: value for name, value in kwargs.items() if name not in known.kwargs or known.kwargs[name] != value}
-    if spec.max_episode_steps != known.max_episode_steps and spec.max_episode_steps is not None:
-        kwargs["max_episode_steps"] = spec.max_episode_steps
-    return spec.id, kwargs
-
-
-def asking(agent: Agent, predict: Any, action_space: gym.spaces.Box | None = None) -> Agent:
-    """A loaded agent that asks the policy again of which it holds a copy.
-
-    Args:
-        agent: what `wrap_policy` made around a policy that could only be asked.
-        predict: the policy: an object with `predict`, or a function of observations `(R, S)`.
-        action_space: of the environment; None where that is [-1, 1].
-
-    Raises:
-        ValueError: the agent's policy is no copy.
-    """
-    former = outside_policy(agent.policy)
-    if former is None:
-        raise ValueError("Only an agent around a policy from elsewhere, as of `wrap_policy`, can ask it again.")
-    box = action_space or gym.spaces.Box(-1.0, 1.0, (agent.action_size,), np.float32)
-    observations = gym.spaces.Box(-np.inf, np.inf, (agent.obs_size,), np.float32)
-    asked = Asked(convert(predict, observations, box), ActionScale(box))
-    told = _with_predict(former, asked)
-    policy = agent.policy
-    if isinstance(policy, ContextPolicy):
-        told = ContextPolicy(told, policy.context, policy.change)
-    return agent.with_parts(policy=told)
-
-
-def _with_predict(policy: OutsidePolicy, predict: Any) -> OutsidePolicy:
-    same = Normaliser.identity(policy.shift.size)
-    made = OutsidePolicy(policy.policy, same, same, predict)
-    return eqx.tree_at(lambda tree: (tree.shift, tree.scale), made, (policy.shift, policy.scale))
-
-
-@contextlib.contextmanager
-def _bar(config: TrainConfig) -> Iterator[list[Callback]]:
-    """The command line's progress bar, as callbacks."""
-    from melro_gym.cli.display import make_progress
-    from melro_gym.cli.watching import Display
-
-    with make_progress() as bar:
-        yield [Display(bar, config)]
-
-
-@contextlib.contextmanager
-def progress_bar(text: str, total: int) -> Iterator[Callable[[int, dict[str, float]], None]]:
-    """A bar of the command line's form, moved by what is yielded: rounds done, and the numbers of the last."""
-    from melro_gym.cli.display import make_progress
-
-    with make_progress() as bar:
-        task = bar.add_task(text, total=total)
-        shown = {"model/one_step_error": "error {:.3f}", "distillation_rmse": "copy off by {:.3f}"}
-
-        def move(done: int, numbers: dict[str, float]) -> None:
-            parts = [form.format(numbers[name]) for name, form in shown.items() if name in numbers]
-            bar.update(task, completed=done, description=f"{text}  {'  '.join(parts)}")
-
-        yield move

@@ -16,8 +16,9 @@ from toys import TINY, tiny_agent
 import melro_gym
 from melro_gym import Callback, MELROController, cli, load_agent
 from melro_gym.interop import InteropError
+from melro_gym.interop.asked_again import asking
+from melro_gym.interop.environments import env_request
 from melro_gym.interop.opaque import distil, distillation_rmse
-from melro_gym.interop.wrap import asking, env_request
 from melro_gym.models import GaussianPolicy, Normaliser
 from melro_gym.models.context import told
 from melro_gym.models.outside import OutsidePolicy, outside_policy
