@@ -60,7 +60,9 @@ class AgentConfig:
     imagine: str = ""
     """Family of changes that policy and critic are told of (`adaptation.CHANGES`); empty: of none."""
     context_size: int = 0
-    """Numbers that describe one of those changes."""
+    """Numbers that describe one of those changes, those that are remembered included."""
+    context_known: int = 0
+    """How many of them, the last ones, are remembered and say of no change."""
     keep_healthy: bool = False
     """Whether a policy that is told of no change is a healthy one that nothing trains (`AnchoredPolicy`)."""
 
@@ -90,7 +92,9 @@ class AgentConfig:
         )
         policy = self._policy(self.obs_size + self.context_size)
         if self.keep_healthy:
-            policy = _description("anchored_policy", healthy=self._policy(self.obs_size), changed=policy)
+            policy = _description(
+                "anchored_policy", healthy=self._policy(self.obs_size), changed=policy, known=self.context_known
+            )
         critic = _description(
             "critic",
             obs_size=self.obs_size + self.context_size,

@@ -65,34 +65,37 @@ class AnchoredPolicy(AbstractPolicy):
     """A policy of `[s, c]` that is the healthy one wherever `c` is zero: `squash(h(s) + n(s, c) - n(s, 0))`.
 
     `h` and `n` are the outputs of the healthy policy's network, which nothing trains, and of one that learns, before
-    the squashing. So an agent that is told of no change acts as the one that it was hardened from.
+    the squashing. So an agent that is told of no change acts as the one that it was hardened from. Of `c`, the last
+    `known` entries are no change but what is remembered anyway; both terms see them.
     """
 
     healthy: GaussianPolicy
     """Of `s`; nothing trains it."""
     changed: GaussianPolicy
     """Of `[s, c]`; `n` is its network."""
+    known: int = eqx.field(static=True)
 
-    def __init__(self, healthy: GaussianPolicy, changed: GaussianPolicy):
+    def __init__(self, healthy: GaussianPolicy, changed: GaussianPolicy, known: int = 0):
         if changed.net.in_size <= healthy.net.in_size or changed.net.out_size != healthy.net.out_size:
             raise ValueError("The changed policy must take more numbers than the healthy one, and give as many.")
         self.healthy, self.changed = healthy, changed
+        self.known = check_size("known", known, low=0, high=changed.net.in_size - healthy.net.in_size)
 
     @classmethod
-    def build(cls, healthy: Description, changed: Description, *, key: PRNGKeyArray) -> AnchoredPolicy:
+    def build(cls, healthy: Description, changed: Description, known: int, *, key: PRNGKeyArray) -> AnchoredPolicy:
         """An untrained one."""
-        return cls(*(build_part(part, key, GaussianPolicy) for part in (healthy, changed)))
+        return cls(*(build_part(part, key, GaussianPolicy) for part in (healthy, changed)), known)
 
     def arguments(self) -> dict[str, Any]:
         """What it is built from, as JSON values."""
-        return {"healthy": describe(self.healthy), "changed": describe(self.changed)}
+        return {"healthy": describe(self.healthy), "changed": describe(self.changed), "known": self.known}
 
     def __call__(self, state: Float[Array, " Z"]) -> ActionDistribution:
         """Action distribution in a state with the context behind it."""
         size = self.healthy.net.in_size
         anchor = jax.lax.stop_gradient(self.healthy.net(state[:size]))
-        of = self.changed.net
-        return self.healthy.squashed(anchor + of(state) - of(state.at[size:].set(0.0)))
+        unchanged = state.at[size : state.size - self.known].set(0.0)
+        return self.healthy.squashed(anchor + self.changed.net(state) - self.changed.net(unchanged))
 
     @property
     def min_std(self) -> float:

@@ -89,13 +89,15 @@ def agent_record(config: TrainConfig, facts: EnvFacts, amendments: tuple[dict[st
 
 def _agent_config(config: TrainConfig, facts: EnvFacts) -> AgentConfig:
     imagine, networks = config.collection.imagine, flatten(config.networks)
+    change = make_change(imagine, facts.action_size) if imagine else None
     return AgentConfig(
         obs_size=facts.obs_size,
         action_size=facts.action_size,
         critic_scale=config.networks.reward_scale / (1.0 - config.run.discount),
         has_model=ALGORITHMS[config.to_json()["algorithm"]].learns_model,
         imagine=imagine,
-        context_size=make_change(imagine, facts.action_size).size if imagine else 0,
+        context_size=change.size if change else 0,
+        context_known=change.memory if change else 0,
         **{**networks, "terminates": bool(networks["terminates"])},
     )
 
@@ -136,7 +138,7 @@ def _told(former: Agent, policy: ContextPolicy) -> Agent:
     assert isinstance(former.policy, GaussianPolicy) and isinstance(former.critic, Critic)
     wide, critic = (_widened(part, policy.context.size) for part in (former.policy, former.critic))
     if isinstance(policy.policy, AnchoredPolicy):
-        wide = AnchoredPolicy(copied(former.policy), wide)
+        wide = AnchoredPolicy(copied(former.policy), wide, policy.policy.known)
     healthy = lambda: jnp.zeros_like(policy.context)  # one each, since training donates both
     return former.with_parts(
         policy=ContextPolicy(wide, healthy(), policy.change), critic=ContextCritic(critic, healthy(), policy.change)

@@ -45,6 +45,14 @@ def test_an_anchored_policy_is_the_healthy_one_until_it_is_told_of_a_change():
     assert not np.allclose(changed.mean, agent.policy(state).mean)
 
 
+def test_what_an_anchored_policy_remembers_is_no_change():
+    agent = tiny_agent(imagine="delay", context_size=5, context_known=3, keep_healthy=True)
+    state, memory = jnp.array([0.1, 0.2, -0.3]), jnp.array([0.9, -0.8, 0.7])
+    for change in (jnp.zeros(2), jnp.array([1.0, 0.0])):
+        outputs = told(agent.policy, jnp.concatenate([change, memory]))(state).mean
+        assert np.allclose(outputs, agent.policy.policy.healthy(state).mean, atol=1e-6) == (not np.any(change))
+
+
 def test_nothing_trains_the_healthy_part_of_an_anchored_policy():
     agent = tiny_agent(imagine="actuators", context_size=2, keep_healthy=True)
     policy = told(agent.policy, jnp.array([1.0, 0.25]))
