@@ -6,6 +6,7 @@ from melro_gym.evaluation.entropy_audit import Success as Success
 from melro_gym.evaluation.entropy_audit import Verdict as Verdict
 from melro_gym.evaluation.entropy_audit import audit_agent as audit_agent
 from melro_gym.evaluation.entropy_audit import diagnose as diagnose
+from melro_gym.evaluation.episodes import EpisodeRecord as EpisodeRecord
 from melro_gym.evaluation.figures import draw_returns as draw_returns
 from melro_gym.evaluation.figures import write_video as write_video
 from melro_gym.evaluation.playing import takes_rows as takes_rows
@@ -18,6 +19,10 @@ from melro_gym.evaluation.records import make_row as make_row
 from melro_gym.evaluation.records import row_label as row_label
 from melro_gym.evaluation.records import write_json as write_json
 from melro_gym.evaluation.references import load_references as load_references
+from melro_gym.evaluation.results import Problem as Problem
+from melro_gym.evaluation.results import Results as Results
+from melro_gym.evaluation.results import pack_results as pack_results
+from melro_gym.evaluation.results import read_results as read_results
 from melro_gym.evaluation.rollouts import Controller as Controller
 from melro_gym.evaluation.rollouts import run_episodes as run_episodes
 from melro_gym.evaluation.statistics import Interval as Interval
