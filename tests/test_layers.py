@@ -12,7 +12,7 @@ import melro_gym
 
 ROOT = Path(melro_gym.__file__).parent
 LAYERS = (
-    {"values", "lazy", "files"},
+    {"values", "lazy", "files", "compilation"},
     {"settings", "seeds"},
     {"envs"},
     {"suites"},

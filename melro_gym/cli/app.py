@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes.util
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol, Union
 
 import gymnasium as gym
@@ -21,6 +23,7 @@ from melro_gym.cli.settings import Settings
 from melro_gym.cli.train import Train
 from melro_gym.cli.tune import Tune
 from melro_gym.cli.wrap import Wrap
+from melro_gym.compilation import SWITCH, use_compilation_cache
 
 VERBS = (Demo, Envs, Agents, Settings, Train, Harden, Wrap, Fit, Evaluate, Audit, Tune)
 """Dataclasses of arguments with a method `run`; the class's name in lower case is the verb, its docstring the help."""
@@ -46,7 +49,8 @@ def main(argv: list[str] | None = None) -> int:
     verb: Verb = tyro.cli(Union[VERBS], args=argv, prog="melro-gym", description="MELRO for Gymnasium.")  # pyright: ignore  # noqa: UP007
     _choose_renderer()
     try:
-        verb.run()
+        with _programs_kept():
+            verb.run()
         sys.stdout.flush()
     except (ValueError, FloatingPointError, ImportError, OSError, gym.error.Error) as error:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
@@ -57,6 +61,17 @@ def main(argv: list[str] | None = None) -> int:
         print("melro-gym: stopped.", file=sys.stderr)
         return 130
     return 0
+
+
+@contextmanager
+def _programs_kept() -> Iterator[None]:
+    """Compiled programs are kept in the user's cache folder, which is said when the first ones are."""
+    folder = use_compilation_cache()
+    empty = folder is not None and folder.is_dir() and not any(folder.iterdir())
+    yield
+    if empty and folder is not None and any(folder.iterdir()):
+        text = f"compiled programs are kept in {folder}, so that the next start is quick ({SWITCH}=off: never)"
+        print(f"melro-gym: {text}.", file=sys.stderr)
 
 
 def _nobody_reads() -> bool:

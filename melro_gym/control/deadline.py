@@ -27,7 +27,7 @@ class AnytimePlanner:
 
     def plan(
         self, inputs: Inputs, config: PlanConfig, limit: float, chunk_steps: int, clock: Callable[[], float]
-    ) -> tuple[Kept, PlanResult, int, bool]:
+    ) -> tuple[Any, Kept, PlanResult, int, bool]:
         """Plan in chunks for as long as the next one should end before `limit`, going by the last ones.
 
         Args:
@@ -38,26 +38,25 @@ class AnytimePlanner:
             clock: seconds.
 
         Returns:
-            What to keep for the next decision; result; steps done; whether the deadline ended the search.
+            New belief; what to keep for the next decision; result; steps done; whether the deadline ended the search.
         """
         self._compile_once(inputs, config)
-        kept, (progress, result) = self._begin(config, inputs)
-        jax.block_until_ready(result)
-        done, total = 0, config.optimise_steps
+        rows, found = self._begin(config, inputs)
+        kept, result = found.unpack()
+        belief, done, total = rows[1], 0, config.optimise_steps
         while done < total:
             if self.forced_steps is not None and done >= self.forced_steps:
-                return kept, result, done, True
+                return belief, kept, result, done, True
             before = clock()
             if self.forced_steps is None and before + self._chunk_seconds > limit:
                 self._chunk_seconds *= 0.9  # or one slow chunk would end planning for good
-                return kept, result, done, True
+                return belief, kept, result, done, True
             last = min(done + chunk_steps, total)
-            rows = (progress, kept.belief)
-            progress, result = self._improve(config, rows, _count(done), _count(last))
-            jax.block_until_ready(result)
+            rows, found = self._improve(config, rows, _count(done), _count(last))
+            result = found.unpack()
             self._chunk_seconds = max(clock() - before, 0.9 * self._chunk_seconds)
             done = last
-        return kept, result, done, False
+        return belief, kept, result, done, False
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the record of what is compiled, which is made again."""
@@ -67,8 +66,7 @@ class AnytimePlanner:
         """Compile before the first chunk is timed."""
         kind = (jax.tree.structure(config), jax.tree.structure(inputs))
         if kind not in self._ready:
-            kept, (progress, _) = self._begin(config, inputs)
-            rows = (progress, kept.belief)
+            rows, _ = self._begin(config, inputs)
             jax.block_until_ready(self._improve(config, rows, _count(0), _count(0)))
             self._ready.add(kind)
 

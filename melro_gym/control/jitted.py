@@ -20,9 +20,10 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from melro_gym.adaptation import AbstractEstimator
+from melro_gym.control.packing import Packed, pack
 from melro_gym.models import ActionDistribution, Agent
 from melro_gym.models.networks import examples_as_columns
-from melro_gym.planning import PlanConfig, PlanResult, anytime, plan
+from melro_gym.planning import PlanConfig, anytime, plan
 from melro_gym.seeds import random_key, read_seed, sequence
 
 Rows = Array | np.ndarray
@@ -56,10 +57,8 @@ class Kept(NamedTuple):
     """What the next decision needs of this one."""
 
     stream: Rows
-    belief: Any
-    """None where nothing is learned."""
     report: dict[str, Any]
-    """What the estimator says of its belief."""
+    """What the estimator says of its belief; empty where nothing is learned."""
 
 
 def key_rows(seeds: Iterable[Any]) -> np.ndarray:
@@ -136,18 +135,19 @@ def _jitted(function: Callable[..., Any], single: bool, structure: Any, constant
 
 def decide_row(
     agent: Agent, config: PlanConfig, estimator: AbstractEstimator | None, row: Inputs
-) -> tuple[Kept, PlanResult]:
-    """Learn about the robot, then plan."""
-    kept, key, agent = _prepare(agent, estimator, row)
-    return kept, plan(agent, row.obs, key, config, *_plans(row))
+) -> tuple[Any, Packed]:
+    """Learn about the robot, then plan: the new belief, and `(Kept, PlanResult)` for the host."""
+    kept, belief, key, agent = _prepare(agent, estimator, row)
+    return belief, pack((kept, plan(agent, row.obs, key, config, *_plans(row))))
 
 
 def begin_row(
     agent: Agent, config: PlanConfig, estimator: AbstractEstimator | None, row: Inputs
-) -> tuple[Kept, tuple[anytime.Progress, PlanResult]]:
-    """Learn about the robot, then begin to plan."""
-    kept, key, agent = _prepare(agent, estimator, row)
-    return kept, anytime.begin(agent, row.obs, key, config, *_plans(row))
+) -> tuple[tuple[anytime.Progress, Any], Packed]:
+    """Learn about the robot, then begin to plan: progress and the new belief, and `(Kept, PlanResult)` for the host."""
+    kept, belief, key, agent = _prepare(agent, estimator, row)
+    progress, result = anytime.begin(agent, row.obs, key, config, *_plans(row))
+    return (progress, belief), pack((kept, result))
 
 
 def improve_row(
@@ -157,10 +157,11 @@ def improve_row(
     row: tuple[anytime.Progress, Any],
     first: Rows | int,
     last: Rows | int,
-) -> tuple[anytime.Progress, PlanResult]:
+) -> tuple[tuple[anytime.Progress, Any], Packed]:
     """Optimisation steps `first` to `last - 1`, with the belief that was reached at the beginning."""
     progress, belief = row
-    return anytime.improve(_as_it_is(agent, estimator, belief), progress, first, last, config)
+    progress, result = anytime.improve(_as_it_is(agent, estimator, belief), progress, first, last, config)
+    return (progress, belief), pack(result)
 
 
 def base_row(agent: Agent, config: PlanConfig, estimator: AbstractEstimator | None, obs: Rows) -> ActionDistribution:
@@ -169,14 +170,17 @@ def base_row(agent: Agent, config: PlanConfig, estimator: AbstractEstimator | No
     return agent(obs)
 
 
-def _prepare(agent: Agent, estimator: AbstractEstimator | None, row: Inputs) -> tuple[Kept, PRNGKeyArray, Agent]:
-    """What is kept, the decision's random key, and the agent on the robot as it is believed to be."""
+def _prepare(agent: Agent, estimator: AbstractEstimator | None, row: Inputs) -> tuple[Kept, Any, PRNGKeyArray, Agent]:
+    """What is kept, the belief (None where nothing is learned), the decision's random key, and the agent to plan with.
+
+    That is the agent on the robot as it is believed to be.
+    """
     following, key = jr.split(jr.wrap_key_data(jnp.asarray(row.stream)))
     if estimator is None or row.lesson is None:
-        return Kept(jr.key_data(following), None, {}), key, agent
+        return Kept(jr.key_data(following), {}), None, key, agent
     belief = _learn(agent, estimator, row.lesson, row.obs)
-    kept = Kept(jr.key_data(following), belief, estimator.report(belief))
-    return kept, key, _as_it_is(agent, estimator, belief)
+    kept = Kept(jr.key_data(following), estimator.report(belief))
+    return kept, belief, key, _as_it_is(agent, estimator, belief)
 
 
 def _learn(agent: Agent, estimator: AbstractEstimator, lesson: Lesson, reached: Rows) -> Any:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import gymnasium as gym
-import jax
 import numpy as np
 
 from melro_gym.adaptation import find_estimator
@@ -111,10 +110,10 @@ class Session:
             proposals = self.scale.to_env(self._asked(reading.obs))
         start, failure = self._proposals(proposals, failure, active)
         inputs = self._inputs(memory, reading.obs, start, active & readable, config)
-        kept, result, steps_done, hit = self._compute(inputs, config, started)
+        belief, kept, result, steps_done, hit = self._compute(inputs, config, started)
         actions, failure = self._actions(inputs, memory.last, result, failure, active, config)
         executed, failed = self.scale.normalised(actions), failure != ""
-        memory = self._learned(memory, kept, active)
+        memory = self._learned(memory, belief, kept, active)
         memory = memory._replace(
             obs=np.where(active[:, None], reading.obs, memory.obs),
             action=np.where(active[:, None], executed, memory.action),
@@ -204,15 +203,13 @@ class Session:
         committed = memory.given if self.options.latency_steps else None
         return Inputs(obs, memory.stream, proposals, committed, previous, lesson)
 
-    def _compute(self, inputs: Inputs, config: PlanConfig, started: float) -> tuple[Kept, PlanResult, int, bool]:
-        """What to keep, plans as NumPy, steps done, and whether the deadline decided."""
+    def _compute(self, inputs: Inputs, config: PlanConfig, started: float) -> tuple[Any, Kept, PlanResult, int, bool]:
+        """Belief, what else to keep and plans as NumPy, steps done, and whether the deadline decided."""
         if self.options.deadline is None:
-            kept, result = self._plan(config, inputs)
-            steps, hit = config.optimise_steps, False
-        else:
-            limit = started + self.options.deadline
-            kept, result, steps, hit = self.anytime.plan(inputs, config, limit, self.options.chunk_steps, self.clock)
-        return kept, jax.tree.map(np.asarray, result), steps, hit
+            belief, found = self._plan(config, inputs)
+            return belief, *found.unpack(), config.optimise_steps, False
+        limit = started + self.options.deadline
+        return self.anytime.plan(inputs, config, limit, self.options.chunk_steps, self.clock)
 
     def _actions(
         self,
@@ -241,12 +238,10 @@ class Session:
         safe = np.where(usable[:, None], self.scale.to_env(np.nan_to_num(base)), last)
         return np.where((failure != "")[:, None], safe, actions).astype(self.scale.dtype), failure
 
-    def _learned(self, memory: Memory, kept: Kept, active: np.ndarray) -> Memory:
+    def _learned(self, memory: Memory, belief: Any, kept: Kept, active: np.ndarray) -> Memory:
         """With the random numbers used up, and what the decision made of its lesson."""
         memory = memory._replace(stream=np.where(active[:, None], kept.stream, memory.stream))
-        if not self._learns:
-            return memory
-        return memory._replace(belief=kept.belief, facts=jax.tree.map(np.asarray, kept.report))
+        return memory._replace(belief=belief, facts=kept.report) if self._learns else memory
 
     def _acted(
         self,
