@@ -218,6 +218,7 @@ _RECORD: dict[str, Callable[[Any], bool]] = {
     "action_repeat": lambda value: isinstance(value, int) and _is_number(value, low=1.0),
     "control_period": _is_number,
     "discount": lambda value: _is_number(value, high=1.0),
+    "planner": lambda value: isinstance(value, dict) and all(map(_is_number, value.values())),
     "action_mode": lambda value: value in ("mean", "sample"),
     "one_step_error": lambda value: isinstance(value, list) and all(map(_is_number, value)),
 }

@@ -10,6 +10,7 @@ from typing import Any
 from melro_gym.adaptation import AbstractEstimator
 from melro_gym.models import Agent
 from melro_gym.planning import PlanConfig
+from melro_gym.planning.defaults import agent_settings
 from melro_gym.settings import UnknownSettingError, check_names, read_fields, setting, settings_of, takes_any_source
 from melro_gym.values import Setting, did_you_mean, plain_scalar, show
 
@@ -109,7 +110,9 @@ def controller_settings() -> dict[str, Setting]:
 
 
 def read_settings(agent: Agent, given: Mapping[str, Any]) -> tuple[PlanConfig, Options]:
-    """The planner's settings and the rest, from those of a controller; without `discount` the agent's is taken.
+    """The planner's settings and the rest, from those of a controller; what is not given is as the agent has it.
+
+    Those are its discount, which None stands for too, and `planner` of its metadata; see `agent_settings`.
 
     Raises:
         UnknownSettingError: a name that neither has; the message says the nearest ones.
@@ -118,9 +121,9 @@ def read_settings(agent: Agent, given: Mapping[str, Any]) -> tuple[PlanConfig, O
     options = Options(**{name: given[name] for name in settings_of(Options) if name in given})
     rest = {name: value for name, value in given.items() if name not in settings_of(Options)}
     if rest.get("discount") is None:
-        rest["discount"] = agent.metadata.get("discount", 0.975)
+        rest.pop("discount", None)
     try:
-        return PlanConfig(**rest), options
+        return PlanConfig(**{**agent_settings(agent), **rest}), options
     except UnknownSettingError:
         check_names(given, [*controller_settings(), "search", "risk"])
         raise

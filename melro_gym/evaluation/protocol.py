@@ -20,6 +20,7 @@ from melro_gym.evaluation.rollouts import Controller, run_episodes
 from melro_gym.evaluation.table import EvaluationTable
 from melro_gym.models import Agent
 from melro_gym.planning import PlanConfig
+from melro_gym.planning.defaults import agent_settings
 from melro_gym.seeds import derived
 from melro_gym.values import plain_json, read_count
 from melro_gym.wrappers.checks import check_fits
@@ -85,7 +86,7 @@ def evaluate(
             (`melro_gym.evaluation.takes_rows`). One that keeps a state needs `predict`.
         references: whether to show what shipped agents reached on these environments, where that is known; None does
             so for a suite.
-        config: planner settings, for agents; None takes the defaults with the agent's discount.
+        config: planner settings, for agents; None takes the defaults with what the agent brings, such as its discount.
         deterministic: handed to `predict`.
         on_step: called with the number of decisions after each batched step.
         on_row: called with each finished record.
@@ -115,8 +116,8 @@ def evaluate(
 
 
 def default_config(agent: Agent, **settings: Any) -> PlanConfig:
-    """Planner settings with the discount that the agent's critic was trained with."""
-    return PlanConfig(**{"discount": agent.metadata.get("discount", 0.975), **settings})
+    """Planner settings, with the agent's own where nothing else is said: see `planning.defaults.agent_settings`."""
+    return PlanConfig(**{**agent_settings(agent), **settings})
 
 
 def make_table(rows: Sequence[Row], baseline: str, seeds: Sequence[int], references: bool) -> EvaluationTable:

@@ -22,6 +22,8 @@ from melro_gym.training.loop import first_normaliser
 from melro_gym.training.replay import Replay
 from melro_gym.training.start import AbstractStart
 
+PLANNER = {"kl_weight": 0.3}
+"""Settings of the planner that agents around a policy from elsewhere bring with them."""
 _COPY_STREAM = (1 << 30) + 1
 """Stream of the run's seed for the copy of a policy that can only be asked."""
 
@@ -74,8 +76,9 @@ class AroundPolicy(AbstractStart):
             raise ValueError("The run was started around another policy: give that one, or name another folder.")
 
     def record(self) -> dict[str, Any]:
-        """What is wrapped."""
-        return {"wrapped": {"source": self._source, "exact": self._policy is not None}}
+        """What is wrapped, and how to plan with it."""
+        wrapped = {"source": self._source, "exact": self._policy is not None}
+        return {"wrapped": wrapped, "planner": dict(PLANNER)}
 
     def numbers(self, agent: Agent, config: TrainConfig, replay: Replay) -> dict[str, float]:
         """How far the copy is from a policy that is only asked, where it was asked and did not learn from."""

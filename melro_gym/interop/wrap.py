@@ -133,14 +133,24 @@ def wrap_run(
         ValueError: a setting that is not allowed.
     """
     start, discount = around(model, env_id, env_kwargs, critic=critic, imagine=imagine, source=source)
-    given = {"env": env_id, "env_kwargs": env_kwargs, "seed": seed, "imagine": imagine, "total_env_steps": steps}
+    given = {"env_kwargs": env_kwargs, "seed": seed, "imagine": imagine}
     given |= {} if discount is None else {"discount": discount}
-    config = TrainConfig(**{**WRAP, "eval_every": max(steps // 5, 1), **given, **settings})
+    config = TrainConfig(**{**wrap_settings(env_id, steps), **given, **settings})
     if not config.to_json().get("freeze_policy", False):
         raise ValueError("A policy from elsewhere stays as it is: leave `freeze_policy` true, and `algorithm` 'melro'.")
     if discount is not None and config.run.discount != discount:
         raise ValueError(f"critic='source' has discount {discount}; got `discount` {config.run.discount}.")
     return config, start
+
+
+def wrap_settings(env_id: str, steps: int) -> dict[str, Any]:
+    """Settings of `TrainConfig` for a run around a frozen policy, where nothing else is said.
+
+    Args:
+        env_id: Gymnasium id.
+        steps: environment steps to collect.
+    """
+    return {**WRAP, "env": env_id, "total_env_steps": steps, "eval_every": max(steps // 5, 1)}
 
 
 def around(

@@ -20,7 +20,7 @@ from melro_gym.evaluation.records import Row, make_row
 from melro_gym.evaluation.rollouts import run_episodes
 from melro_gym.models import Agent
 from melro_gym.training import harden_config, make_config
-from melro_gym.training.config import default_settings
+from melro_gym.training.config import TrainConfig, default_settings
 
 EPISODES = 50
 ENDS = {"position_error": "distance to the goal at the end, in metres", "success": "fraction that ends at the goal"}
@@ -79,6 +79,8 @@ def train_command(name: str, record: dict[str, Any], preset: str) -> str:
     """
     fresh = default_settings(record["training"].get("algorithm", "melro"))
     training = fresh | {key: value for key, value in record["training"].items() if key in fresh}
+    if "wrapped" in record:
+        return _wrap_command(name, training)
     if training["imagine"] and training["start_from"]:
         return _harden_command(name, training)
     base = make_config(preset, env=training["env"]).to_json()
@@ -96,6 +98,18 @@ def _harden_command(name: str, training: dict[str, Any]) -> str:
     parts = ["melro-gym", "harden", "--agent", training["start_from"], "--imagine", training["imagine"]]
     parts += ["--seed", str(training["seed"]), *_changed(training, base, own)]
     return shlex.join([*parts, "--out", f"runs/{name}"])
+
+
+def _wrap_command(name: str, training: dict[str, Any]) -> str:
+    from melro_gym.interop.wrap import wrap_settings  # which trains, and so is no part of training
+
+    own = ("env", "env_kwargs", "total_env_steps", "imagine", "seed", "terminates")
+    base = TrainConfig(**wrap_settings(training["env"], training["total_env_steps"])).to_json()
+    parts = ["melro-gym", "wrap", "--policy", "POLICY", "--env", training["env"]]
+    parts += ["--steps", str(training["total_env_steps"]), "--seed", str(training["seed"])]
+    parts += ["--imagine", training["imagine"]] if training["imagine"] else []
+    parts += ["--env-kwargs", json.dumps(training["env_kwargs"])] if training["env_kwargs"] else []
+    return shlex.join([*parts, *_changed(training, base, own), "--out", f"runs/{name}"])
 
 
 def _changed(training: dict[str, Any], base: dict[str, Any], own: tuple[str, ...]) -> list[str]:
@@ -131,6 +145,7 @@ def _card(
         f" models see the {training['model_input']}.",
         *(_amendment(item) for item in record.get("amendments", ())),
         *_hardening(training),
+        *_wrapping(record),
         "",
         f"Returns on `{record['env']}`{kwargs}, mean of {EPISODES} episodes with 95 % interval:",
         "",
@@ -172,6 +187,19 @@ def _hardening(training: dict[str, Any]) -> list[str]:
         former = load_agent(training["start_from"]).metadata.get("result", {}).get("env_steps", "?")
         lines.append(f"Training began with the agent `{training['start_from']}`, of {former} environment steps.")
     return ["", *lines]
+
+
+def _wrapping(record: dict[str, Any]) -> list[str]:
+    """Whose policy is inside, where it is from elsewhere, and how far a copy is from one that could only be asked."""
+    wrapped = record.get("wrapped")
+    if wrapped is None:
+        return []
+    text = f"**The policy is from elsewhere ({wrapped['source']}) and stayed as it is.** "
+    off = record["result"].get("distillation_rmse")
+    if wrapped["exact"]:
+        return ["", text + "Its networks were copied exactly."]
+    far = "" if off is None else f", off by {off:.3g} (root mean square on held-out observations, actions in [-1, 1])"
+    return ["", f"{text}It could only be asked: this file holds a copy by behaviour cloning{far}."]
 
 
 def _amendment(amendment: dict[str, Any]) -> str:

@@ -17,8 +17,9 @@ from melro_gym.checkpoint import shipped_agents
 from melro_gym.cli.parsing import parse_settings
 from melro_gym.evaluation.protocol import episode_seeds
 from melro_gym.evaluation.rollouts import run_episodes
+from melro_gym.interop.wrap import wrap_settings
 from melro_gym.models import Agent, AgentConfig
-from melro_gym.training import harden_config, make_config
+from melro_gym.training import TrainConfig, harden_config, make_config
 from melro_gym.training.cards import EPISODES, ship_agent, train_command
 
 
@@ -119,6 +120,21 @@ def test_a_hardened_agents_card_says_what_it_met_and_what_it_began_with(trained,
     assert "| 40 | -1.25 | -2.5 | -3.5 | 0.50 |" in card
     given = _settings_of(train_command("x", {"training": config.to_json()}, "cpu"))
     assert given == config.to_json()
+
+
+def test_the_card_of_a_wrapped_policy_says_whose_it_is_and_how_far_off_its_copy_is(trained, tmp_path):
+    agent = load_agent(trained)
+    config = TrainConfig(**wrap_settings("probe/Arrives-v0", 40), env_kwargs={"length": 6}, seed=3, model_width=32)
+    record = agent.metadata | {"training": config.to_json(), "wrapped": {"source": "mine policy", "exact": False}}
+    save_agent(trained, agent.with_metadata(record | {"result": record["result"] | {"distillation_rmse": 0.0123}}))
+    card = ship_agent(source=trained, target=tmp_path / "arrives.safetensors", preset="cpu").read_text()
+    command = "melro-gym wrap --policy POLICY --env probe/Arrives-v0 --steps 40 --seed 3 --env-kwargs"
+    assert f"{command} '{{\"length\": 6}}' --set model_width=32 --out runs/arrives" in card
+    assert "from elsewhere (mine policy)" in card and "a copy by behaviour cloning, off by 0.0123 (root" in card
+    exact = record | {"wrapped": {"source": "mine policy", "exact": True}}
+    save_agent(trained, agent.with_metadata(exact))
+    card = ship_agent(source=trained, target=tmp_path / "arrives.safetensors", preset="cpu").read_text()
+    assert "copied exactly" in card and "off by" not in card
 
 
 @pytest.mark.parametrize("name", shipped_agents())
