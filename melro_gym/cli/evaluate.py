@@ -22,7 +22,8 @@ class Evaluate:
 
     policy: str = ""
     """Any policy in place of an agent's methods: a .zip of Stable-Baselines3, sb3-contrib or SBX (which that library
-    unpickles: only files that you trust), or module:name of a function of observations or an object with predict."""
+    unpickles: only files that you trust), an .onnx file, or module:name of a function of observations or an object with
+    predict."""
     suite: str = ""
     """A named set of environments in place of --env, of melro_gym.suites, such as melro-walker-joints, melro-joints,
     melro-rwrl, melro-franka, robust-mpo-walker-walk-holdout; a name that does not exist lists all."""

@@ -47,7 +47,7 @@ class Wrap:
         from melro_gym.interop.wrap import wrap_run
 
         kwargs = parse_object(self.env_kwargs, "--env-kwargs")
-        model = self.policy if self.policy.endswith(".onnx") else load_policy(self.policy)
+        model = load_policy(self.policy)
         choices = {name: getattr(self, name) for name in ("steps", "imagine", "critic", "seed")}
         config, start = wrap_run(model, self.env, kwargs, **{**choices, **parse_settings(self.set)})
         switches = {name: getattr(self, name) for name in ("resume", "max_minutes", "device", "tensorboard")}

@@ -1,4 +1,4 @@
-"""A policy from a word of the command line: an agent, a file of Stable-Baselines3 or SBX, or a name in a module."""
+"""A policy from a word of the command line: an agent, a file of another library or ONNX, or a name in a module."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-_WORDS = "the name of a shipped agent, a file (.safetensors, or .zip of Stable-Baselines3 or SBX), or module:name"
+_WORDS = (
+    "the name of a shipped agent, a file (.safetensors, .onnx, or .zip of Stable-Baselines3 or SBX), or module:name"
+)
 _ALGORITHMS = {
     "stable_baselines3.sac": "stable_baselines3:SAC",
     "stable_baselines3.td3": "stable_baselines3:TD3",
@@ -42,6 +44,7 @@ def load_policy(source: str | os.PathLike[str]) -> Any:
             * the name of a shipped agent, or an agent's `.safetensors` file: an `Agent`;
             * a `.zip` of Stable-Baselines3, sb3-contrib or SBX: the model, loaded by that library, which unpickles
               parts of the file: only for files that you trust;
+            * an `.onnx` file whose first output are actions in the environment's units: a function that asks it;
             * `module:name`, the module importable from the current folder or given as a `.py` file: the object of
               that name, or what it returns if it is a class or a function that needs no argument. It is imported, so
               its code runs.
@@ -54,7 +57,11 @@ def load_policy(source: str | os.PathLike[str]) -> Any:
     word = os.fspath(source)
     if word.endswith(".zip"):
         return _load_zip(Path(word))
-    if word.endswith((".pt", ".pth", ".pkl", ".pickle", ".cleanrl_model", ".onnx")):
+    if word.endswith(".onnx"):
+        from melro_gym.interop.onnx import OnnxPolicy
+
+        return OnnxPolicy(word)
+    if word.endswith((".pt", ".pth", ".pkl", ".pickle", ".cleanrl_model")):
         raise ValueError(
             f"{word} holds weights, which are no policy by themselves. Write a function that loads them in a module "
             "of yours and give module:name, for instance my_policy.py:policy."

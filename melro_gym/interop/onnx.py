@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +27,41 @@ _ACTIVATIONS = {"Relu": "relu", "Tanh": "tanh", "Sigmoid": "sigmoid", "Softplus"
 _NOTHING = ("Identity", "Flatten", "Cast", "Dropout")
 
 
+class OnnxPolicy:
+    """A `.onnx` file as a function of raw observations `(R, S)` to actions `(R, A)` in the environment's units.
+
+    Raises:
+        InteropError: no such file, no onnxruntime, or a model with several inputs.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        if not Path(path).is_file():
+            raise InteropError(f"There is no file {os.fspath(path)}.")
+        self.path = os.fspath(path)
+        self.session = _needed("onnxruntime").InferenceSession(self.path, providers=["CPUExecutionProvider"])
+        self._run = _rows(self.session)
+
+    def __call__(self, obs: np.ndarray) -> np.ndarray:
+        return self._run(np.asarray(obs, np.float32))
+
+
 def from_file(path: str | os.PathLike[str], request: Request) -> Foreign:
-    """A `.onnx` file: asked through onnxruntime, and copied where the package `onnx` is installed.
+    """A `.onnx` file; see `from_policy`.
 
     Raises:
         InteropError: no such file, or no onnxruntime.
     """
-    if not Path(path).is_file():
-        raise InteropError(f"There is no file {os.fspath(path)}.")
-    runtime = _needed("onnxruntime")
-    session = runtime.InferenceSession(os.fspath(path), providers=["CPUExecutionProvider"])
+    return from_policy(OnnxPolicy(path), request)
+
+
+@register_source("melro_gym.interop.onnx")
+def from_policy(policy: OnnxPolicy, request: Request) -> Foreign:
+    """An `OnnxPolicy`: asked through onnxruntime, and copied where the package `onnx` is installed."""
     try:
         onnx = importlib.import_module("onnx")
     except ImportError:
-        return from_session(session, request)
-    return _copied(onnx.load(os.fspath(path)), session, request)
+        return from_session(policy.session, request)
+    return _copied(onnx.load(policy.path), policy.session, request)
 
 
 @register_source("onnx")
@@ -58,6 +79,11 @@ def from_session(session: Any, request: Request) -> Foreign:
     Raises:
         InteropError: it has several inputs.
     """
+    return opaque("onnx model", _rows(session), request)
+
+
+def _rows(session: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """What a session makes of rows of observations."""
     if len(session.get_inputs()) != 1:
         names = ", ".join(entry.name for entry in session.get_inputs())
         raise InteropError(f"The ONNX model has the inputs {names}; a policy must have one, the observation.")
@@ -68,7 +94,7 @@ def from_session(session: Any, request: Request) -> Foreign:
         rows = np.split(obs, len(obs)) if single else [obs]
         return np.concatenate([session.run([output], {entry.name: row})[0] for row in rows])
 
-    return opaque("onnx model", run, request)
+    return run
 
 
 def _needed(package: str) -> Any:

@@ -12,6 +12,7 @@ import pytest
 
 from melro_gym import interop
 from melro_gym.interop import InteropError
+from melro_gym.interop.load import load_policy
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries
@@ -106,7 +107,7 @@ def library_actions(policy):
     return np.stack([policy.eval().compute_action(obs, info={}) for obs in OBS])
 
 
-@pytest.mark.parametrize("form", ["file", "model", "session"])
+@pytest.mark.parametrize("form", ["file", "word", "model", "session"])
 def test_onnx(form, tmp_path):
     onnx, runtime = imported("onnx"), imported("onnxruntime")
     rng = np.random.default_rng(3)
@@ -130,7 +131,7 @@ def test_onnx(form, tmp_path):
     path = tmp_path / "actor.onnx"
     onnx.save(model, path)
     expected = np.tanh(np.maximum(OBS @ arrays["w1"].T + arrays["b1"], 0.0) @ arrays["w2"] + arrays["b2"])
-    given = {"file": path, "model": model, "session": runtime.InferenceSession(path)}[form]
+    given = {"file": path, "word": load_policy(path), "model": model, "session": runtime.InferenceSession(path)}[form]
     foreign = convert(given, OBSERVATIONS, ACTIONS)
     assert foreign.exact is (form != "session")
     if foreign.exact:
@@ -139,5 +140,8 @@ def test_onnx(form, tmp_path):
 
 
 def test_an_onnx_file_that_is_missing():
+    imported("onnxruntime")
+    with pytest.raises(InteropError, match=r"There is no file absent\.onnx"):
+        load_policy("absent.onnx")
     with pytest.raises(InteropError, match=r"There is no file absent\.onnx"):
         convert("absent.onnx", OBSERVATIONS, ACTIONS)

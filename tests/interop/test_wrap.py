@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import gymnasium as gym
@@ -15,13 +16,22 @@ from toys import TINY, tiny_agent
 
 import melro_gym
 from melro_gym import Callback, MELROController, cli, load_agent
+from melro_gym.evaluation import default_config
 from melro_gym.interop import InteropError
 from melro_gym.interop.asked_again import asking
+from melro_gym.interop.base import _SOURCES, Request
+from melro_gym.interop.callables import opaque
+from melro_gym.interop.copying import copied_critic, copied_policy, linear
 from melro_gym.interop.environments import env_request
 from melro_gym.interop.opaque import distil, distillation_rmse
+from melro_gym.interop.start import PLANNER
+from melro_gym.interop.wrap import wrap_run
 from melro_gym.models import GaussianPolicy, Normaliser
 from melro_gym.models.context import told
 from melro_gym.models.outside import OutsidePolicy, outside_policy
+from melro_gym.settings import replace as replace_settings
+from melro_gym.training.agents import env_facts
+from melro_gym.training.replay import Replay, Transition
 from melro_gym.training.stored import read_state
 
 probes.register()
@@ -186,6 +196,42 @@ def test_what_cannot_be_wrapped_is_refused_before_anything_is_written(model, env
     with pytest.raises(ValueError, match=text):
         melro_gym.wrap_policy(model, env, out=tmp_path / "run", **{**SMALL, **settings})
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+class Valued:
+    """A policy whose library has a value function too: `2 (s + a)` for observations and actions of size 1."""
+
+
+@pytest.fixture
+def valued(monkeypatch):
+    def converter(model: Valued, request: Request):
+        value = copied_critic(request, [[linear([[2.0, 2.0]])]])
+        asked = opaque("test valued", proportional, request)
+        policy = copied_policy(request, [linear([[-1.0]])], [], None)
+        return replace(asked, policy=policy, critic=value, discount=0.8)
+
+    monkeypatch.setitem(_SOURCES, Valued.__module__, converter)
+    return Valued()
+
+
+def test_a_sources_own_value_function_is_what_the_critic_begins_with(valued):
+    few = {name: value for name, value in SMALL.items() if name not in ("progress", "discount")}
+    config, start = wrap_run(valued, "probe/Chase-v0", {}, steps=STEPS, critic="source", **few)
+    assert config.run.discount == 0.8
+    facts, replay = env_facts(config), Replay(1, 1, 3)
+    rows = np.array([[1.0], [2.0], [6.0]], np.float32)
+    flat, first = np.zeros(3, np.float32), np.zeros((3, 1), np.float32)
+    replay.restore(Transition(rows, first, first, first, flat, flat, rows, flat))
+    agent = start.agent(replace_settings(config, terminates=False), facts, replay)
+    state = agent.normaliser(jnp.array([2.5]))
+    assert float(state[0]) != 2.5
+    assert float(agent.critic(state, jnp.array([0.5]))) == pytest.approx(6.0, abs=1e-5)
+    with pytest.raises(ValueError, match=r"has discount 0\.8"):
+        wrap_run(valued, "probe/Chase-v0", {}, steps=STEPS, critic="source", **few, discount=0.9)
+
+
+def test_plans_of_wrapped_agents_stay_nearer_to_their_policy(exact):
+    assert exact[1].metadata["planner"] == PLANNER and PLANNER["kl_weight"] > default_config(tiny_agent()).kl_weight
 
 
 def test_environments_are_made_again_from_their_specs():
