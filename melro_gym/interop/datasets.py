@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-import jax
-import jax.numpy as jnp
-import jax.random as jr
 import numpy as np
 
 from melro_gym.control.inputs import ActionScale
-from melro_gym.interop.bars import progress_bar
 from melro_gym.interop.base import InteropError
 from melro_gym.interop.convert import convert
+from melro_gym.interop.fitting import fit
 from melro_gym.interop.opaque import Asked
 from melro_gym.interop.start import AroundPolicy
 from melro_gym.interop.wrap import WRAP
 from melro_gym.models import Agent, Normaliser
-from melro_gym.seeds import random_key, sequence
 from melro_gym.training import Callback, TrainConfig
-from melro_gym.training.agents import EnvFacts, agent_record
-from melro_gym.training.loop import learning_round, with_termination
+from melro_gym.training.agents import EnvFacts
+from melro_gym.training.loop import with_termination
 from melro_gym.training.replay import Replay, Transition
-from melro_gym.training.run import make_algorithm
 
 _NEEDED = ("observations", "actions", "rewards", "next_observations", "terminations")
 _STD = 0.1
@@ -39,6 +35,8 @@ def fit_agent(
     observation_space: gym.Space[Any] | None = None,
     action_space: gym.Space[Any] | None = None,
     rounds: int = 300,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
     env: str = "",
     seed: int = 0,
     progress: bool = True,
@@ -60,6 +58,8 @@ def fit_agent(
         observation_space: flat Box; None takes the dataset's.
         action_space: flat Box with bounds; None takes the dataset's.
         rounds: of updates.
+        out: folder for the agent (`last.safetensors`) and the state to go on from; None keeps nothing.
+        resume: go on with the fit in `out`, with the same data, `model` and settings; `rounds` may be more.
         env: id of the environment that the data are from, for the agent's metadata.
         seed: of networks and batches.
         progress: whether to show a bar.
@@ -69,8 +69,12 @@ def fit_agent(
 
     Raises:
         InteropError: data or model cannot be used; the message says why.
-        ValueError: a setting that is not allowed, or no episode that is long enough.
+        ValueError: a setting that is not allowed, or no episode that is long enough; what is to be resumed was
+            started with other data or settings.
+        FileExistsError: `out` holds a fit and `resume` is not set.
     """
+    if resume and out is None:
+        raise ValueError("Only a fit in a folder can be resumed: give `out` too.")
     spaces = _spaces(data, observation_space, action_space)
     scale, sizes = ActionScale(spaces[1]), (int(spaces[0].shape[0]), int(spaces[1].shape[0]))
     start, asked = _start(model, spaces, scale, source)
@@ -81,33 +85,8 @@ def fit_agent(
     replay.restore(rows)
     config = with_termination(config, replay)
     facts = EnvFacts(*sizes, 1, {"env": env, "env_kwargs": {}})
-    return _fitted(config, facts, replay, start, rounds, progress, callbacks)
-
-
-def _fitted(
-    config: TrainConfig,
-    facts: EnvFacts,
-    replay: Replay,
-    start: AroundPolicy,
-    rounds: int,
-    progress: bool,
-    callbacks: Sequence[Callback],
-) -> Agent:
-    algorithm, seed = make_algorithm(config), config.run.seed
-    agent, rng = start.agent(config, facts, replay), np.random.default_rng(sequence(seed, 2, 0))
-    beginning = start.numbers(agent, config, replay)
-    learner = algorithm.prepare(algorithm.init(agent), replay, rng, jr.fold_in(random_key(seed), 1 << 30))
-    with contextlib.ExitStack() as stack:
-        move = stack.enter_context(progress_bar("fitting", rounds)) if progress else None
-        for index in range(rounds):
-            learner, numbers, _ = learning_round(algorithm, learner, replay, index, index / rounds)
-            if move is not None:
-                move(index + 1, {**beginning, **numbers})
-            if any([callback.on_round({**beginning, **numbers}) for callback in callbacks]):
-                break
-    result = algorithm.result(learner)
-    record = agent_record(config, facts) | start.record() | algorithm.about(result, replay) | {"result": beginning}
-    return jax.tree.map(jnp.copy, result.with_metadata(record))
+    folder = None if out is None else Path(out)
+    return fit(config, facts, replay, start, out=folder, resume=resume, progress=progress, callbacks=callbacks)
 
 
 def _start(

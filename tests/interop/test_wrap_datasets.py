@@ -13,6 +13,7 @@ import pytest
 from toys import TINY
 
 import melro_gym
+from melro_gym import Callback
 from melro_gym.control.inputs import ActionScale
 from melro_gym.interop import InteropError
 from melro_gym.interop.datasets import read_transitions
@@ -103,6 +104,39 @@ def test_the_agent_does_as_the_records_and_its_model_predicts():
     assert np.mean(np.square(predicted - following)) < 0.25 * np.mean(np.square(states - following))
     assert agent.terminates and agent.metadata["wrapped"] == {"source": "recorded actions", "exact": False}
     assert agent.metadata["result"]["distillation_rmse"] < 0.1
+
+
+class _After(Callback):
+    """Stops after some rounds."""
+
+    def __init__(self, rounds: int):
+        self._left = rounds
+
+    def on_round(self, numbers):
+        self._left -= 1
+        return self._left == 0
+
+
+def test_a_fit_goes_on_to_the_same_agent(tmp_path):
+    made = episodes()
+    given: dict[str, Any] = {"rounds": 6, **FEW}
+    whole = melro_gym.fit_agent(None, Dataset(made), **given)
+    melro_gym.fit_agent(None, Dataset(made), out=tmp_path, callbacks=[_After(2)], **given)
+    with pytest.raises(FileExistsError, match="go on with resume"):
+        melro_gym.fit_agent(None, Dataset(made), out=tmp_path, **given)
+    with pytest.raises(ValueError, match="other data"):
+        melro_gym.fit_agent(None, Dataset(made[:-1]), out=tmp_path, resume=True, **given)
+    with pytest.raises(ValueError, match="other settings: td_lambda"):
+        melro_gym.fit_agent(None, Dataset(made), out=tmp_path, resume=True, **given, td_lambda=0.5)
+    rest = _After(5)
+    parts = melro_gym.fit_agent(None, Dataset(made), out=tmp_path, resume=True, callbacks=[rest], **given)
+    assert rest._left == 1  # four rounds
+    saved = melro_gym.load_agent(tmp_path / "last.safetensors")
+    for one, *others in zip(*map(jax.tree.leaves, (whole, parts, saved)), strict=True):
+        for other in others:
+            np.testing.assert_array_equal(one, other)
+    with pytest.raises(ValueError, match="give `out` too"):
+        melro_gym.fit_agent(None, Dataset(made), resume=True, **given)
 
 
 @pytest.mark.parametrize(
