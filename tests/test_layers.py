@@ -22,6 +22,7 @@ LAYERS = (
     {"control"},
     {"wrappers", "realtime", "audit"},
     {"evaluation"},
+    {"report"},
     {"training"},
     {"interop"},
     {"cli"},

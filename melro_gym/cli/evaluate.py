@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from melro_gym.cli.display import console, make_progress, returns_table, three_digits
 from melro_gym.cli.parsing import Pairs, parse_object, parse_settings
@@ -75,13 +75,22 @@ class Evaluate:
                 text = "{} on {}: minus {} = {}  [{}, {}]".format(line.method, line.cell, table.baseline, *words)
                 console.print(text, soft_wrap=True, markup=False)
         if self.json is not None:
-            write_json(self.json, table.rows, differences={cell: list(item) for cell, item in differences.items()})
+            found = {cell: list(item) for cell, item in differences.items()}
+            write_json(self.json, table.rows, differences=found, agent=_who(self), seed=self.seed)
         if self.markdown is not None:
             write_text(self.markdown, table.markdown())
         if self.csv is not None:
             write_text(self.csv, table.csv())
         if self.figure is not None:
             draw_returns(rows, self.figure, title=f"{name}: mean return of {self.episodes} episodes, 95 % interval")
+
+
+def _who(args: Evaluate) -> dict[str, Any]:
+    """Who plays, for `melro-gym report`: by training, steps, and what was met in it."""
+    from melro_gym.report.players import Trained
+    from melro_gym.report.reading import find_trained
+
+    return asdict((None if args.policy else find_trained(args.agent)) or Trained(args.policy or args.agent, ""))
 
 
 def _play(args: Evaluate) -> EvaluationTable:

@@ -1,0 +1,52 @@
+"""What this package says of itself, as claims that the same numbers decide."""
+
+from __future__ import annotations
+
+from melro_gym.report.cells import NOMINAL, Cell
+from melro_gym.report.melro_rules import base, joints, melro
+from melro_gym.report.players import IMAGINED
+from melro_gym.report.verdicts import Claim, Side, above, mostly_above
+
+_LEAST = "The lower end of the 95 % interval of the difference is above zero."
+_MOST = "The mean difference is above zero in 90 % of the environments, and nowhere below minus 5 % of the base policy."
+
+hardened_base = Side("the base policy of a hardened agent, told the estimate", IMAGINED, ("base-adapted",))
+hardened_melro = Side("MELRO over a hardened agent", IMAGINED, ("melro",))
+
+
+def changed(cell: Cell) -> bool:
+    """Any change of any robot."""
+    return cell.kind != NOMINAL
+
+
+CLAIMS = (
+    Claim(
+        "own-most",
+        "goal",
+        "With one setting for everything MELRO is above its base policy on nine of ten changed robots, and on none "
+        "more than 5 % below.",
+        mostly_above(base, melro, changed),
+        _MOST,
+    ),
+    Claim(
+        "own-hardened-most",
+        "goal",
+        "So it is over a hardened agent, which met imagined faults in training.",
+        mostly_above(hardened_base, hardened_melro, changed),
+        _MOST,
+    ),
+    Claim(
+        "own-hardened",
+        "hardening",
+        "With disabled joints the base policy of a hardened agent returns more than MELRO over the plain one.",
+        above(melro, hardened_base, joints),
+        _LEAST,
+    ),
+    Claim(
+        "own-hardened-gain",
+        "hardening",
+        "Planning adds to that.",
+        above(hardened_base, hardened_melro, joints),
+        _LEAST,
+    ),
+)

@@ -1,0 +1,206 @@
+"""Results folders and files of `melro-gym evaluate`, training curves and benchmarks' numbers, as evidence.
+
+Whatever is damaged, contradicts something else or mixes versions becomes a problem in words; nothing of it is averaged
+in silence.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from melro_gym.report.cells import make_cell
+from melro_gym.report.evidence import Curve, Evidence, Sample
+from melro_gym.report.players import Trained, describe_agent
+
+
+@dataclass
+class _Found:
+    """What the files held so far."""
+
+    samples: list[Sample] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
+    costs: dict[str, Any] = field(default_factory=dict)
+    trials: list[tuple[str, dict[str, Any], float]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_evidence(sources: Sequence[str | Path]) -> Evidence:
+    """Everything that some folders and files hold for a report.
+
+    Args:
+        sources: folders (searched with all below them for records, JSON files and `curve.jsonl`) and JSON files.
+
+    Raises:
+        ValueError: a source does not exist, or none of them holds an episode.
+    """
+    found = _Found()
+    for source in map(Path, sources):
+        if not source.exists():
+            raise ValueError(f"{source} does not exist. Give results folders, or files of `melro-gym evaluate --json`.")
+        for path in _files(source):
+            _read_file(path, path.relative_to(source.parent).as_posix(), found)
+    samples = _without_repeats(found.samples, found.problems)
+    if not samples:
+        why = f" {found.problems[0]}" if found.problems else ""
+        raise ValueError(f"No episodes in {', '.join(map(str, sources))}.{why}")
+    return Evidence(
+        tuple(samples),
+        tuple(found.curves),
+        found.costs,
+        tuple(found.trials),
+        tuple(found.problems),
+        tuple(found.notes),
+        tuple(str(source) for source in sources),
+    )
+
+
+def _files(source: Path) -> list[Path]:
+    if source.is_file():
+        return [source]
+    return sorted(path for path in source.rglob("*") if path.suffix in (".json", ".jsonl") and path.is_file())
+
+
+def _read_file(path: Path, name: str, found: _Found) -> None:
+    if path.name == "curve.jsonl":
+        curve = read_curve(path, found.problems, name)
+        found.curves.extend([curve] if curve else [])
+        return
+    if path.suffix == ".jsonl":
+        found.notes.append(f"{name}: no records of episodes.")
+        return
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        found.problems.append(f"{name} is damaged and left out: {error}")
+        return
+    if isinstance(content, dict) and isinstance(content.get("rows"), list):
+        found.samples.extend(_rows(content, name, found.problems))
+    elif isinstance(content, dict) and "panels" in content:
+        found.samples.extend(_panels(content, name))
+    elif isinstance(content, dict) and "planned_steps" in content:
+        found.costs = _costs(content)
+    else:
+        found.notes.append(f"{name}: a form of its own, without rows of episodes.")
+
+
+def _rows(content: dict[str, Any], name: str, problems: list[str]) -> Iterator[Sample]:
+    """Samples of a file of `melro-gym evaluate --json`."""
+    if not content.get("agent") and not all("agent" in row for row in content["rows"] if isinstance(row, dict)):
+        problems.append(f'{name} does not say which agent played, so no claim can use it: add its name as "agent".')
+    for row in content["rows"]:
+        try:
+            trained = _trained(row.get("agent", content.get("agent", "")), row["method"], Path(name).stem)
+            returns = np.asarray(row["returns"], np.float64)
+            cell = make_cell(row["env_id"], row["env_kwargs"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            problems.append(f"{name} has a row that is none, which is left out: {error!r}")
+            continue
+        if returns.ndim != 1 or not len(returns) or not np.isfinite(returns).all():
+            problems.append(f"{name}: {row['method']} on {cell.title} has returns that are no numbers; left out.")
+            continue
+        seeds = tuple((content.get("seed", name), index) for index in range(len(returns)))
+        yield Sample(trained, row["method"], cell, returns, seeds)
+
+
+def _trained(agent: Any, method: str, file: str) -> Trained:
+    """Of a name of a shipped agent, a record as `melro-gym evaluate --json` writes it, or nothing."""
+    if method == "baseline":  # whoever that was: the file's agent is another
+        return Trained(f"{file}: baseline", algorithm="")
+    if isinstance(agent, dict):
+        return Trained(**agent)
+    return (find_trained(agent) if agent else None) or Trained(agent or f"{file}: {method}", algorithm="")
+
+
+def find_trained(name: str | Path) -> Trained | None:
+    """A shipped agent of this name, or that of a file, as its record describes it; None where there is none."""
+    path = _agent_file(name)
+    record = read_record(path)
+    if record is None:
+        return None
+    start = record.get("training", {}).get("start_from") or ""
+    title = path.stem if path.parent == _AGENTS else f"{path.parent.name}/{path.stem}"
+    return describe_agent(title, record, read_record(_agent_file(start)) if start else None)
+
+
+_AGENTS = Path(__file__).parents[1] / "agents"
+
+
+def _agent_file(name: str | Path) -> Path:
+    return Path(name) if Path(name).suffix == ".safetensors" else _AGENTS / f"{name}.safetensors"
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """Metadata of an agent's file, without its arrays; None where there is no such file."""
+    import safetensors
+
+    if not path.is_file():
+        return None
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            return json.loads(file.metadata()["melro_gym"])["record"]
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError):
+        return None
+
+
+def read_curve(path: Path, problems: list[str], name: str) -> Curve | None:
+    """The curve of a training run; its agent is described by the file beside it."""
+    points = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            entry = json.loads(line)
+            modes = [float(entry[key]) for key in ("eval/mean", "eval/sample") if key in entry]
+            points.append((float(entry["env_steps"]), max(modes)))
+        except (KeyError, TypeError, ValueError):
+            problems.append(f"{name}, line {number}, is damaged and left out.")
+    record = read_record(path.with_name("last.safetensors")) or read_record(path.with_name("best.safetensors"))
+    if not points or record is None:
+        problems.append(f"{name} has no point, or no agent beside it; left out.")
+        return None
+    steps, returns = np.array(sorted(points)).T
+    return Curve(describe_agent(path.parent.name, record), record["env"], steps, returns)
+
+
+def _panels(content: dict[str, Any], name: str) -> Iterator[Sample]:
+    """Samples of the benchmark `maze_figures`, whose plans differ by their entropy weight."""
+    for panel in content["panels"]:
+        weight = panel["entropy_weight"]
+        trained = _trained(panel["agent"], "melro", name)
+        returns = np.asarray(panel["returns"], np.float64)
+        yield Sample(
+            trained,
+            "base-sample" if weight is None else "melro",
+            make_cell(panel["env_id"], {}),
+            returns,
+            tuple((name, index) for index in range(len(returns))),
+            "" if weight is None else f"entropy_weight={weight:g}",
+            settings={} if weight is None else {"entropy_weight": weight},
+        )
+
+
+def _costs(content: dict[str, Any]) -> dict[str, list[tuple[float, float]]]:
+    """Median milliseconds of a plan by setting, of the benchmark `cost`."""
+    return {
+        name: [(float(value), float(times[1])) for value, times in part["cpu_ms_p10_p50_p90"].items()]
+        for name, part in content.items()
+        if isinstance(part, dict) and isinstance(part.get("cpu_ms_p10_p50_p90"), dict)
+    }
+
+
+def _without_repeats(samples: Sequence[Sample], problems: list[str]) -> list[Sample]:
+    """One sample per run, method and cell; others of the same are named, unless they are the same numbers."""
+    kept: dict[Any, Sample] = {}
+    for sample in samples:
+        key = (sample.run, sample.series, sample.cell)
+        first = kept.setdefault(key, sample)
+        if first is not sample and not np.array_equal(first.returns, sample.returns):
+            who = f"{sample.series.label} of {sample.run.agent} (seed {sample.run.seed}) on {sample.cell.title}"
+            means = f"{first.returns.mean():.4g} and {sample.returns.mean():.4g}"
+            problems.append(f"{who} was found twice with different returns (means {means}); the first is used.")
+    return list(kept.values())
