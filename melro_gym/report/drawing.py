@@ -20,7 +20,7 @@ WIDTH = 4.1
 """Inches."""
 _LETTERS = 60
 """In a line of a legend."""
-_STYLE = {
+_STYLE: Any = {
     "font.size": 9.0,
     "axes.titlesize": 9.5,
     "axes.spines.top": False,

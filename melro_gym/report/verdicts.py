@@ -114,14 +114,14 @@ def compare(evidence: Evidence, first: Side, second: Side, cells: Cells) -> Comp
     common = _common(*sides)
     if not common:
         raise Missing(f"{first.name} and {second.name} were played on no environment in common")
-    chosen = [
-        max(
-            (series for series, found in groups.items() if set(common) <= set(found)),
-            key=lambda series: evidence.mean(series, common).mean,
-        )
-        for groups in sides
-    ]
-    return Compared(*chosen, evidence.difference(*chosen, common))
+    one, two = (_best(evidence, groups, common) for groups in sides)
+    return Compared(one, two, evidence.difference(one, two, common))
+
+
+def _best(evidence: Evidence, groups: dict[Series, list[Cell]], cells: list[Cell]) -> Series:
+    """Of the series that were played in all these cells, the one with the highest mean there."""
+    whole = [series for series, found in groups.items() if set(cells) <= set(found)]
+    return max(whole, key=lambda series: evidence.mean(series, cells).mean)
 
 
 def _common(first: dict[Series, list[Cell]], second: dict[Series, list[Cell]]) -> list[Cell]:
