@@ -1,4 +1,4 @@
-# make demo | test | lint | docs | bench. Each creates .venv first where it is missing or out of date.
+# make demo | report | test | lint | docs | bench. Each creates .venv first where it is missing or out of date.
 # PYTHON=... names the interpreter to make it from, ARGS=... is handed on: `make test ARGS="-k planner"`.
 # Tests run in one process per core, at most four, which take about 10 GB of memory; `ARGS="-n0 --pdb"` runs them in one.
 
@@ -9,10 +9,11 @@ BIN := .venv/bin
 READY := .venv/.installed
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help demo test lint docs bench lock clean
+.PHONY: help demo report test lint docs bench lock clean
 
 help:
 	@echo "make demo    play a plain and a hardened walker, healthy and with a disabled knee or hip"
+	@echo "make report  make a page of the committed results: figures, tables, the papers' claims"
 	@echo "make test    run the tests"
 	@echo "make lint    check style, formatting and types"
 	@echo "make docs    build the documentation into docs/_build/html"
@@ -34,6 +35,9 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 
 demo: $(READY)
 	@$(BIN)/melro-gym demo $(ARGS)
+
+report: $(READY)
+	@$(BIN)/melro-gym report docs/results --out report $(ARGS)
 
 test: $(READY)
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)

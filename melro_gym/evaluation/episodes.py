@@ -54,7 +54,7 @@ class EpisodeRecord:
     """Kinds of change met in training, such as `DisabledJoint`, `imagined actuators`; empty for the nominal task."""
     algorithm: str = ""
     """That trained the agent, such as `melro` or `re-mpo`; empty for a policy from elsewhere."""
-    training_entropy_weight: float | str | None = None
+    training_entropy_weight: int | float | str | None = None
     """`entropy_weight` of the training; None where it has none."""
     method: str
     """Who decided: one of the methods for agents, or `policy`."""

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from melro_gym.evaluation.results import STUDY_FILE
 from melro_gym.report.cells import make_cell
 from melro_gym.report.evidence import Curve, Evidence, Sample
 from melro_gym.report.players import Trained, describe_agent
+from melro_gym.report.records import CURVE, ENDINGS, read_samples, record_sources
 
 
 @dataclass
@@ -44,8 +46,13 @@ def read_evidence(sources: Sequence[str | Path]) -> Evidence:
     for source in map(Path, sources):
         if not source.exists():
             raise ValueError(f"{source} does not exist. Give results folders, or files of `melro-gym evaluate --json`.")
+        called = lambda path, start=source.parent: path.relative_to(start).as_posix()
+        for path in record_sources(source):
+            samples, problems = read_samples(path, called(path))
+            found.samples.extend(samples)
+            found.problems.extend(problems)
         for path in _files(source):
-            _read_file(path, path.relative_to(source.parent).as_posix(), found)
+            _read_file(path, called(path), found)
     samples = _without_repeats(found.samples, found.problems)
     if not samples:
         why = f" {found.problems[0]}" if found.problems else ""
@@ -63,17 +70,15 @@ def read_evidence(sources: Sequence[str | Path]) -> Evidence:
 
 def _files(source: Path) -> list[Path]:
     if source.is_file():
-        return [source]
-    return sorted(path for path in source.rglob("*") if path.suffix in (".json", ".jsonl") and path.is_file())
+        return [] if source.name.endswith(ENDINGS) and source.name != CURVE else [source]
+    wanted = lambda path: path.is_file() and (path.suffix == ".json" or path.name == CURVE) and path.name != STUDY_FILE
+    return sorted(filter(wanted, source.rglob("*")))
 
 
 def _read_file(path: Path, name: str, found: _Found) -> None:
-    if path.name == "curve.jsonl":
+    if path.name == CURVE:
         curve = read_curve(path, found.problems, name)
         found.curves.extend([curve] if curve else [])
-        return
-    if path.suffix == ".jsonl":
-        found.notes.append(f"{name}: no records of episodes.")
         return
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,124 @@
+"""Folders of episode records as evidence: training seeds are the unit, and what is wrong with records is named."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from melro_gym.evaluation.episodes import EpisodeRecord
+from melro_gym.evaluation.results import write_task
+from melro_gym.report.build import judge_all
+from melro_gym.report.reading import read_evidence
+
+JOINTS = ("RightHip", "LeftKnee")
+
+
+def records(variant: str, joint: str, level: float, *, seed: int = 0, episodes: int = 4, **more) -> list[EpisodeRecord]:
+    """Episodes of one task; the return of episode `i` is `level + i`."""
+    blank = EpisodeRecord(
+        task="",
+        env_id=f"WalkerWalk-Disabled{joint}-v0",
+        agent="trained",
+        agent_sha256=f"{seed:064d}",
+        training_seed=seed,
+        training_env_steps=100_000,
+        algorithm="melro",
+        training_entropy_weight=0.05,
+        method=variant.partition(":")[0],
+        variant=variant,
+        settings={"entropy_weight": 0.1} if variant.startswith("melro") else {},
+        seed=7,
+        episodes=episodes,
+        episode=0,
+        reset_seed=0,
+        episode_return=0.0,
+        length=500,
+        success=level > 300.0,
+        seconds_per_decision=0.01,
+        diagnostics={"entropy": 1.5, "model_error": None},
+        versions={"numpy": "2.0"},
+    )
+    blank = dataclasses.replace(blank, **more)
+    blank = dataclasses.replace(blank, task=blank.expected_task())
+    return [
+        dataclasses.replace(blank, episode=index, reset_seed=100 + index, episode_return=level + index)
+        for index in range(episodes)
+    ]
+
+
+def fill(folder, gain: float, **more) -> None:
+    for seed in range(3):
+        for joint in JOINTS:
+            write_task(folder, records("base-mean", joint, 300.0 + 20 * seed, seed=seed))
+            write_task(folder, records("melro", joint, 300.0 + 20 * seed + gain * (1 + seed), seed=seed, **more))
+
+
+def test_a_folder_becomes_series_of_training_runs_with_measures(tmp_path):
+    fill(tmp_path, 10.0)
+    evidence = read_evidence([tmp_path])
+    base, melro = evidence.series
+    assert (base.label, melro.label) == ("base policy, means", "MELRO") and not evidence.problems
+    cell = evidence.cells[0]
+    assert len(evidence.table[melro, cell]) == 3 and evidence.steps(melro) == (100_000, 100_000)
+    assert evidence.units(base, cell) == pytest.approx([301.5, 321.5, 341.5])  # means of four episodes each
+    difference = evidence.difference(base, melro, evidence.cells)
+    assert difference.unit == "training runs" and difference.runs == 3
+    assert difference.interval.mean == pytest.approx(np.mean([10.0, 20.0, 30.0]))
+    assert {"entropy", "length", "success", "decision_ms"} == set(evidence.samples[0].measures)
+    assert evidence.mean(melro, [cell], "decision_ms").mean == pytest.approx(10.0)
+
+
+def test_claims_follow_from_records(tmp_path):
+    fill(tmp_path, 10.0)
+    verdicts = {c.key: v for part in judge_all(read_evidence([tmp_path])) for c, v in part.claims}
+    assert verdicts["gain"].status == "reproduced" and "3 training runs" in verdicts["gain"].numbers
+    assert verdicts["own-most"].status == "reproduced" and verdicts["ten-times"].status == "not reproduced"
+
+
+def test_variants_challenges_and_what_was_met_tell_series_and_cells_apart(tmp_path):
+    write_task(tmp_path, records("melro", "LeftHip", 1.0))
+    write_task(tmp_path, records("melro:entropy_weight=0", "LeftHip", 2.0, settings={"entropy_weight": 0}))
+    write_task(tmp_path, records("melro-paper", "LeftHip", 3.0, method="melro-fixed", settings={"guard": False}))
+    write_task(tmp_path, records("melro", "LeftHip", 4.0, challenge="easy"))
+    met = {"met": ["DisabledJoint"], "agent_sha256": "a" * 64, "agent": "drawn"}
+    write_task(tmp_path, records("base-mean", "LeftHip", 5.0, **met))
+    plain = {"training_entropy_weight": 0, "agent_sha256": "b" * 64, "agent": "flat"}
+    write_task(tmp_path, records("base-mean", "LeftHip", 6.0, **plain))
+    evidence = read_evidence([tmp_path])
+    assert {
+        series.label: evidence.episodes(series, evidence.where(series, evidence.cells)[0])[0]
+        for series in evidence.series
+    } == {
+        "MELRO": 1.0,
+        "MELRO [entropy_weight=0]": 2.0,
+        "MELRO without the estimate [paper]": 3.0,
+        "base policy, randomised disabled joint, means ◆": 5.0,
+        "base policy, without entropy, means": 6.0,
+    }
+    assert [cell.title for cell in evidence.cells] == [
+        "WalkerWalk, left hip",
+        "WalkerWalk (challenge easy), left hip",
+    ]
+
+
+def test_damaged_lines_and_mixed_versions_are_named_with_their_file(tmp_path):
+    folder = tmp_path / "study"
+    write_task(folder, records("base-mean", "LeftHip", 1.0))
+    write_task(folder, records("melro", "LeftHip", 2.0, versions={"numpy": "2.1"}))
+    path = sorted(folder.glob("*.jsonl"))[0]
+    path.write_text(path.read_text() + "{broken\n")
+    evidence = read_evidence([tmp_path])
+    text = "\n".join(evidence.problems)
+    assert f"study: damaged: {path.name}, line 5" in text and "mixed versions: numpy" in text
+    assert sum(len(sample.returns) for sample in evidence.samples) == 8
+
+
+def test_training_curves_beside_records_are_no_records(tmp_path):
+    write_task(tmp_path, records("melro", "LeftHip", 1.0))
+    (tmp_path / "curve.jsonl").write_text('{"env_steps": 10, "eval/mean": 1.0}\nbroken\n')
+    evidence = read_evidence([tmp_path])
+    assert [sample.series.label for sample in evidence.samples] == ["MELRO"]
+    assert any("curve.jsonl, line 2, is damaged" in problem for problem in evidence.problems)
+    assert not any("no record" in problem for problem in evidence.problems)
