@@ -1,6 +1,8 @@
-"""Run all benchmarks: `make bench`, or `python -m benchmarks [env_step|planning|training|sac ...]`.
+"""Run the benchmarks of speed: `make bench`, or `python -m benchmarks [NAME ...] [--write]`.
 
-`python -m benchmarks foreign ...` is `benchmarks.foreign` with its own settings.
+Names: start, env_step, planning, many, training, seeds, sac. With `--write` the numbers of a quiet machine go to
+`docs/results/speed-NAME.json`, and from there into `docs/speed.md`. `python -m benchmarks foreign ...` is
+`benchmarks.foreign` with its own settings.
 """
 
 from __future__ import annotations
@@ -8,24 +10,28 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("env_step", "planning", "training", "sac")
+from benchmarks.pages import NAMES, fill_page
 
 
-def main(names: list[str]) -> int:
-    """Run the named benchmarks, or all."""
-    if names[:1] == ["foreign"]:
+def main(words: list[str]) -> int:
+    """Run the named benchmarks, or all; 2 where the machine was too busy for one of them."""
+    if words[:1] == ["foreign"]:
         from benchmarks import foreign
 
-        foreign.run(names[1:])
+        foreign.run(words[1:])
         return 0
+    write, names = "--write" in words, [word for word in words if word != "--write"]
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         print(f"Unknown benchmarks {', '.join(unknown)}. Choices: {', '.join(NAMES)}.", file=sys.stderr)
         return 1
+    quiet = True
     for name in names or NAMES:
         print(f"== {name}", flush=True)
-        importlib.import_module(f"benchmarks.{name}").main()
-    return 0
+        quiet &= importlib.import_module(f"benchmarks.{name}").main(write=write)
+    if write:
+        fill_page()
+    return 0 if quiet else 2
 
 
 if __name__ == "__main__":

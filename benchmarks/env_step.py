@@ -1,7 +1,7 @@
-"""Time of one control step beside the same dm_control environment, and of a reset with a perturbation.
+"""Time of one control step beside the same dm_control environment and Shimmy's, and of a reset with a perturbation.
 
-Run `python benchmarks/env_step.py [id ...]`. Both sides take the same random actions with `action_repeat=1`; they run
-in turn, in short blocks, so that other load on the machine hits both alike; the block with the least time counts.
+Run `python -m benchmarks env_step`. All sides take the same random actions with `action_repeat=1`; they run in turn, in
+short blocks, so that other load on the machine hits all alike; the median block counts.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from dm_control import suite
 
 import melro_gym
+from benchmarks.load import Report
 
 BLOCK = 100
 """Control steps per timed block."""
@@ -40,14 +41,18 @@ def block_time(step: Callable[[np.ndarray], object], actions: np.ndarray) -> flo
     return (time.perf_counter() - start) / len(actions)
 
 
-def compare(env_id: str) -> tuple[float, float, float]:
-    """Seconds per control step of dm_control and of this package, and their ratio: medians over the rounds."""
+def compare(env_id: str) -> tuple[float, float, float, float]:
+    """Seconds per control step of dm_control and of this package, their ratio, Shimmy's: medians over the rounds.
+
+    Shimmy's observations are flattened, as ours are.
+    """
     env = gym.make(env_id, action_repeat=1).unwrapped
     domain, task = gym.spec(env_id).kwargs["task"].split("-")
     reference = suite.load(domain, task, task_kwargs={"random": 0})
     spec = reference.action_spec()
+    shimmy = gym.wrappers.FlattenObservation(gym.make(f"dm_control/{domain}-{task}-v0").unwrapped)
     rng = np.random.default_rng(0)
-    theirs, ours = [], []
+    theirs, ours, adapted = [], [], []
     for seed in range(ROUNDS):
         normalised = rng.uniform(-1.0, 1.0, (BLOCK, *spec.shape)).astype(np.float32)
         scaled = spec.minimum + (normalised.astype(np.float64) + 1.0) / 2.0 * (spec.maximum - spec.minimum)
@@ -56,7 +61,10 @@ def compare(env_id: str) -> tuple[float, float, float]:
         env.reset(seed=seed)
         theirs.append(block_time(reference.step, scaled))
         ours.append(block_time(env.step, normalised))
-    return float(np.median(theirs)), float(np.median(ours)), float(np.median(np.divide(ours, theirs)))
+        shimmy.reset(seed=seed)
+        adapted.append(block_time(shimmy.step, scaled))
+    ratio = float(np.median(np.divide(ours, theirs)))
+    return float(np.median(theirs)), float(np.median(ours)), ratio, float(np.median(adapted))
 
 
 def reset_times() -> tuple[float, float, float]:
@@ -78,20 +86,23 @@ def reset_times() -> tuple[float, float, float]:
     return medians[0], medians[1], medians[2]
 
 
-def main(env_ids: Sequence[str] = ()) -> int:
-    """Print the comparison; 1 if a ratio is above the target."""
+def main(env_ids: Sequence[str] = (), *, write: bool = False) -> bool:
+    """Print the comparison; whether the machine was quiet."""
+    report = Report("env_step")
     gym.register_envs(melro_gym)
-    print(f"{'id':34}{'dm_control us':>15}{'melro_gym us':>15}{'ratio':>8}")
     worst = 0.0
     for env_id in env_ids or IDS:
-        theirs, ours, ratio = compare(env_id)
+        theirs, ours, ratio, shimmy = compare(env_id)
         worst = max(worst, ratio)
-        print(f"{env_id:34}{theirs * 1e6:15.1f}{ours * 1e6:15.1f}{ratio:8.2f}")
-    print(f"worst ratio {worst:.2f}, target {TARGET}")
+        times = {"dm_control us": theirs * 1e6, "Shimmy us": shimmy * 1e6, "melro_gym us": ours * 1e6}
+        report.table.append({"id": env_id, **times})
+    report.ratios["worst melro_gym / dm_control"] = (worst, f"at most {TARGET}")
     known, again, first = (seconds * 1e3 for seconds in reset_times())
-    print(f"reset of a walker: nominal {known:.2f} ms, to a known value {again:.2f} ms, to a new value {first:.1f} ms")
-    return int(worst > TARGET)
+    names = ("ms of a reset, nominal", "to a value that was in force before", "to a new value")
+    for name, value in zip(names, (known, again, first), strict=True):
+        report.ratios[name] = (value, "no target")
+    return report.finish(write=write)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

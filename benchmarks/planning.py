@@ -1,6 +1,6 @@
-"""Time of a plan beside the same matrix products alone, of batched plans, and of the wrapper around them.
+"""Time of a plan beside the same matrix products alone, and of the wrapper around it.
 
-Run `python -m benchmarks.planning`. The sizes are the shipped walker's: models of 2x256 units, L=4, m=2, N=16, D=10.
+Run `python -m benchmarks planning`. The sizes are the shipped walker's: models of 2x256 units, L=4, m=2, N=16, D=10.
 All variants run in turn, so that other load on the machine hits all alike. Beside the wall clock there is the process's
 CPU time, all threads together, which other load changes little: the ratio and the overhead are taken from it.
 """
@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
+from benchmarks.load import Report
 from benchmarks.products import nets_of, wait
 from melro_gym.adaptation import ActuatorEstimator
 from melro_gym.control.jitted import Compiled, Inputs, Lesson, decide_row, key_rows
@@ -33,8 +34,7 @@ SIZES: dict[str, Any] = {
     "top_directions": 8,
     "optimise_steps": 10,
 }
-ROUNDS = 60
-BATCH = 64
+ROUNDS = 200
 
 
 class Times(NamedTuple):
@@ -126,49 +126,39 @@ def _large_products(x: jax.Array, weight: jax.Array) -> jax.Array:
     return jax.lax.fori_loop(0, 100, lambda _, value: value @ weight, x)
 
 
-def main() -> None:
-    """Print the table."""
+def main(*, write: bool = False) -> bool:
+    """Print the table; whether the machine was quiet."""
+    report = Report("planning")
     agent = Agent(AgentConfig(24, 6), key=jr.key(0))
     config = PlanConfig(**SIZES)
     obs = np.zeros(24, np.float32)
-    batch, keys = np.zeros((BATCH, 24), np.float32), jr.split(jr.key(0), BATCH)
-    single, bare = eqx.filter_jit(one_plan), eqx.filter_jit(plan_products)
-    batched, large = eqx.filter_jit(jax.vmap(plan, in_axes=(None, 0, 0, None))), jax.jit(_large_products)
+    single, bare, large = eqx.filter_jit(one_plan), eqx.filter_jit(plan_products), jax.jit(_large_products)
     controller = MELROController(gym.make("WalkerWalk-v0"), agent, **SIZES)
     decide, inputs = Compiled(decide_row, agent, ActuatorEstimator(), single=True), _decision_inputs(agent, obs)
     seeds = [jr.key(index) for index in range(ROUNDS + 2)]
-    estimate, at_once, best = "plan, actuators' estimate", f"{BATCH} plans at once", "100 large products"
+    estimate, alone, best = "plan, actuators' estimate", "its matrix products alone", "100 large products"
     times = timed(
         {
             "plan": lambda index: single(agent, obs, seeds[index], config),
-            "its matrix products alone": lambda index: bare(agent, jnp.asarray(obs), config),
+            alone: lambda index: bare(agent, jnp.asarray(obs), config),
             estimate: lambda index: decide(controller.config, inputs),
             "MELROController.act": lambda index: controller.act(obs),
         }
     )
-    times |= timed(
-        {
-            at_once: lambda index: batched(agent, batch, keys, config),
-            best: lambda index: large(jnp.zeros((2048, 256)), jnp.zeros((256, 256))),
-        },
-        rounds=8,
-    )
-    for name, (wall, cpu) in times.items():
-        p50, p90, p99 = np.percentile(wall, [50, 90, 99])
-        print(f"{name:<28} p50 {p50:8.2f}  p90 {p90:8.2f}  p99 {p99:8.2f} ms   CPU p50 {np.median(cpu):8.2f} ms")
+    times |= timed({best: lambda index: large(jnp.zeros((2048, 256)), jnp.zeros((256, 256)))}, rounds=8)
     cpu = {name: float(np.median(item.cpu)) for name, item in times.items()}
-    wall = {name: float(np.median(item.wall)) for name, item in times.items()}
-    gflop = plan_gflop(agent, config)
-    print(f"plan / products              {cpu['plan'] / cpu['its matrix products alone']:.2f}   (target 1.15)")
-    print(f"overhead of the wrapper      {cpu['MELROController.act'] - cpu['plan']:.2f} ms over plan (target 0.3)")
-    print(
-        f"                             {cpu['MELROController.act'] - cpu[estimate]:.2f} ms over its own compiled call"
-    )
-    print(f"plans per second, {BATCH} at once {BATCH * wall['plan'] / wall[at_once]:.2f} x single   (target 4)")
-    speed = 100 * 2e-6 * 2048 * 256 * 256
-    print(f"GFLOP per plan               {gflop:.3f}")
-    for name, amount in (("plan", gflop), (at_once, BATCH * gflop), (best, speed / 1e3)):
-        print(f"GFLOP per CPU second, {name:<20} {1e3 * amount / cpu[name]:.0f}")
+    gflop = {"plan": plan_gflop(agent, config), best: 100 * 2e-9 * 2048 * 256 * 256}
+    gflop[alone] = gflop["plan"]
+    for name, (wall, _) in times.items():
+        p50, p90, p99 = (float(value) for value in np.percentile(wall, [50, 90, 99]))
+        speed = 1e3 * gflop[name] / cpu[name] if name in gflop else ""
+        row = {"p50 ms": p50, "p90 ms": p90, "p99 ms": p99, "CPU p50 ms": cpu[name], "GFLOP per CPU second": speed}
+        report.table.append({"call": name, **row})
+    report.ratios["plan / products"] = (cpu["plan"] / cpu[alone], "at most 1.15")
+    report.ratios["ms of the wrapper over plan"] = (cpu["MELROController.act"] - cpu["plan"], "at most 0.3")
+    own = cpu["MELROController.act"] - cpu[estimate]
+    report.ratios["ms of the wrapper over its own compiled call"] = (own, "no target")
+    return report.finish(write=write)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
+from benchmarks.load import Report
 from benchmarks.products import products, wait
 from melro_gym.models import MLP
 from melro_gym.training import make_config
@@ -69,8 +70,9 @@ def sbx_round(config: Any) -> Callable[[], None] | None:
     return lambda: model.train(gradient_steps=UPDATES, batch_size=settings.batch)
 
 
-def main() -> None:
-    """Print the table."""
+def main(*, write: bool = False) -> bool:
+    """Print the table; whether the machine was quiet."""
+    report = Report("sac")
     config = make_config("cpu", algorithm="sac")
     batch = config.algorithm.batch
     agent: Any = blank_agent(config, EnvFacts(OBS, ACTIONS, 2, {}))
@@ -97,14 +99,12 @@ def main() -> None:
         measured("their products alone", lambda: sac_products(nets[0], nets[1], nets[2], batches))
         if foreign is not None:
             measured("SBX's updates", foreign)
-    print(f"batch {batch}, critics 2 x {config.networks.critic_width}, policy {config.networks.policy_width}:")
-    least = {name: min(values[1:]) / UPDATES for name, values in times.items()}
-    for name, seconds in least.items():
-        print(f"{name:<24} {1e3 * seconds:6.2f} ms each {1.0 / seconds:7.0f} per second   (least of {ROUNDS} rounds)")
-    ours = least["SAC's updates"]
+    print(f"batch {batch}, critics 2 x {config.networks.critic_width}, policy {config.networks.policy_width}")
+    least = {name: 1e3 * min(values[1:]) / UPDATES for name, values in times.items()}
+    report.table = [{"what": name, "ms each": each, "per second": 1e3 / each} for name, each in least.items()]
     for name in list(least)[1:]:
-        print(f"SAC's updates / {name:<22} {ours / least[name]:.2f}")
-    print("load of the machine: " + ", ".join(f"{value:.1f}" for value in os.getloadavg()))
+        report.ratios[f"SAC's updates / {name}"] = (least["SAC's updates"] / least[name], "no target")
+    return report.finish(write=write)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Time of the trainer's updates beside the same matrix products alone.
 
-Run `python -m benchmarks.training`. Sizes are the `cpu` preset's on the walker; phases run in turn.
+Run `python -m benchmarks training`. Sizes are the `cpu` preset's on the walker; phases run in turn.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
+from benchmarks.load import Report
 from benchmarks.products import fit, nets_of, products, wait
 from melro_gym.envs.boxes import make_envs
 from melro_gym.models import MLP, Agent
@@ -77,8 +78,9 @@ def model_products(agent: Agent, states: jax.Array, controls: jax.Array, steps: 
     return total
 
 
-def main() -> None:
-    """Print the table."""
+def main(*, write: bool = False) -> bool:
+    """Print the table; whether the machine was quiet."""
+    report = Report("training")
     config: TrainConfig = make_config("cpu")
     algorithm, collection, settings = Melro(config), config.collection, config.algorithm
     facts = env_facts(config)
@@ -117,17 +119,18 @@ def main() -> None:
     total = sum(median[name] for name in phases[:3])
     steps = collection.collect_decisions * facts.action_repeat
     counts = (steps, settings.model_updates, settings.behaviour_updates)
-    rate = f"{total:.2f} s, {steps / total:.0f} environment steps per second"
-    print(f"One round of the cpu preset on {config.run.env}: {rate}")
-    for name, count, unit in zip(phases, counts, ("environment steps", "updates", "updates"), strict=False):
-        share, rate = median[name] / total, count / median[name]
-        each = 1e3 * median[name] / count
-        print(f"{name:<24} {each:6.2f} ms each {rate:7.0f} {unit} per second {share:6.0%} of a round")
+    for name, count in zip(phases, (*counts, *counts[1:]), strict=True):
+        share = median[name] / total if name in phases[:3] else ""
+        row = {"ms each": 1e3 * median[name] / count, "per second": count / median[name], "share of a round": share}
+        report.table.append({"phase": name, **row})
     for part in ("model", "policy/critic"):
-        print(f"{part} updates / their products alone {median[part + ' updates'] / median[part + ' products']:.2f}")
+        ratio = median[part + " updates"] / median[part + " products"]
+        report.ratios[f"{part} updates / their products alone"] = (ratio, "no target")
     learning = sum(median[f"{part} updates"] for part in ("model", "policy/critic"))
     alone = sum(median[f"{part} products"] for part in ("model", "policy/critic"))
-    print(f"all updates / their products alone {learning / alone:.2f}   (target 2)")
+    report.ratios["all updates / their products alone"] = (learning / alone, "at most 1.5")
+    report.ratios["environment steps per second of training"] = (steps / total, "no target")
+    return report.finish(write=write)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,8 @@ def use_compilation_cache(folder: str | os.PathLike[str] | None = None) -> Path 
     if not os.access(chosen, os.W_OK):
         return None
     for name, value in {"JAX_COMPILATION_CACHE_DIR": str(chosen), **_SETTINGS}.items():
-        os.environ.setdefault(name, str(value))  # for JAX when it is imported, here and in processes begun from here
+        # for JAX when it is imported, here and in processes begun from here; an empty variable is as good as none
+        os.environ[name] = os.environ.get(name) or str(value)
         if "jax" in sys.modules:
             sys.modules["jax"].config.update(name.lower(), value)
     return chosen

@@ -17,9 +17,11 @@ class Harden(Running):
     """Family of changes."""
     amend: bool = False
     """With --resume: go on with other settings than the run had."""
+    seeds: int = 1
+    """How many to train side by side, with this seed and the ones after it, each in a folder seed-N of --out."""
 
     def run(self) -> None:
         """Harden; see `Running.watch`."""
         from melro_gym.training import harden_config
 
-        self.watch(harden_config(self.agent, **self.settings("imagine")), amend=self.amend)
+        self.watch(harden_config(self.agent, **self.settings("imagine")), seeds=self.seeds, amend=self.amend)

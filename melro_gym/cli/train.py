@@ -24,6 +24,8 @@ class Train(Running):
     """Environments that collect side by side."""
     amend: bool = False
     """With --resume: go on with other settings than the run had, such as another entropy_weight."""
+    seeds: int = 1
+    """How many to train side by side, with this seed and the ones after it, each in a folder seed-N of --out."""
 
     def run(self) -> None:
         """Train; see `Running.watch`."""
@@ -31,4 +33,8 @@ class Train(Running):
 
         options = {"env_kwargs": parse_object(self.env_kwargs, "--env-kwargs")}
         options |= {} if self.algorithm is None else {"algorithm": self.algorithm}
-        self.watch(make_config(self.preset, **{**options, **self.settings("env", "num_envs")}), amend=self.amend)
+        self.watch(
+            make_config(self.preset, **{**options, **self.settings("env", "num_envs")}),
+            seeds=self.seeds,
+            amend=self.amend,
+        )

@@ -12,3 +12,4 @@ from melro_gym.training.presets import PRESETS as PRESETS
 from melro_gym.training.presets import make_config as make_config
 from melro_gym.training.registry import ALGORITHMS as ALGORITHMS
 from melro_gym.training.registry import register_algorithm as register_algorithm
+from melro_gym.training.seeds import train_seeds as train_seeds

@@ -23,7 +23,7 @@ from toys import tiny_agent
 
 from melro_gym import MELROController, load_agent, train
 from melro_gym.checkpoint import read_arrays
-from melro_gym.training import Callback, TrainConfig
+from melro_gym.training import Callback, TrainConfig, train_seeds
 from melro_gym.training.measure import evaluate_agent
 
 probes.register()
@@ -297,3 +297,36 @@ def test_a_process_killed_in_the_middle_resumes_to_the_same_end(tmp_path):
     train(config, tmp_path / "whole")
     _assert_same_run(tmp_path / "whole", killed)
     assert not list(killed.glob(".*"))
+
+
+def test_seeds_side_by_side_are_the_runs_that_they_would_be_alone(tmp_path, whole):
+    names = []
+    watched = lambda run: names.append(run.run.seed) or [Watch()]
+    agents = train_seeds(SMALL, tmp_path, 3, at_once=2, watch=watched)
+    assert sorted(names) == [0, 1, 2]
+    alone, _ = read_arrays(whole / "last.safetensors")
+    together, _ = read_arrays(tmp_path / "seed-0" / "last.safetensors")
+    assert alone.keys() == together.keys()
+    assert all(np.array_equal(alone[path], together[path]) for path in alone)
+    weights = [np.asarray(agent.policy.net.output.weight) for agent in agents]
+    assert not np.array_equal(weights[1], weights[2])
+    for seed in range(3):
+        rows = (tmp_path / f"seed-{seed}" / "curve.jsonl").read_text().splitlines()
+        assert len(rows) == 3, seed
+    with pytest.raises(FileExistsError, match="seed-0"):
+        train_seeds(SMALL, tmp_path, 1)
+
+
+def test_a_seed_that_fails_leaves_the_others_alone(tmp_path):
+    def watch(run):
+        return [Fails()] if run.run.seed == 1 else []
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        train_seeds(SMALL, tmp_path, 3, at_once=2, watch=watch)
+    ended = [seed for seed in range(3) if (tmp_path / f"seed-{seed}" / "last.safetensors").exists()]
+    assert ended == [0, 2]
+
+
+class Fails(Callback):
+    def on_round(self, numbers):
+        raise RuntimeError("on purpose")

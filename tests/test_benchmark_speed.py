@@ -1,0 +1,70 @@
+"""What the benchmarks of speed make of their numbers, and of a busy machine."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks import load, pages
+from benchmarks.__main__ import main
+from benchmarks.load import Report, Watch
+
+
+class Others(Watch):
+    """A machine of which other programs use so many cores."""
+
+    def __init__(self, cores):
+        self._cores = cores
+
+    def others(self):
+        return self._cores
+
+
+@pytest.fixture
+def results(monkeypatch, tmp_path):
+    monkeypatch.setattr(load, "RESULTS", tmp_path)
+    return tmp_path
+
+
+def report(cores):
+    rows = [{"robots": 1, "ms": 5.25}, {"robots": 64, "ms": 123.4}]
+    return Report("many", rows, {"64 robots / single": (2.7182, "at least 4")}, Others(cores))
+
+
+@pytest.mark.parametrize("cores", [0.16, 1.0, None])
+def test_a_busy_or_unknown_machine_gets_no_ratios_and_writes_nothing(results, capsys, cores):
+    assert not report(cores).finish(write=True)
+    printed = capsys.readouterr().out
+    assert "123" in printed and "2.72" not in printed and "no ratios" in printed
+    assert not list(results.iterdir())
+
+
+def test_a_quiet_machine_s_numbers_become_a_table(results, capsys):
+    assert report(0.02).finish(write=True)
+    assert "64 robots / single" in capsys.readouterr().out
+    content = json.loads((results / "speed-many.json").read_text())
+    assert (content["others"], content["ratios"][0]["ratio"]) == (0.02, 2.718)
+    begin = "<!-- speed-many: written by `python -m benchmarks --write` -->\n"
+    page = f"before\n{begin}old\n<!-- end -->\nafter\n"
+    text = pages.filled(page, results)
+    assert "| 64 | 123 |" in text and "| 64 robots / single | 2.72 | at least 4 |" in text
+    assert text.startswith(f"before\n{begin}") and text.endswith("<!-- end -->\nafter\n") and "old" not in text
+    assert pages.filled(text, results) == text
+
+
+def test_the_page_shows_what_was_measured():
+    text = pages.PAGE.read_text(encoding="utf-8")
+    assert pages.filled(text) == text, "run `python -m benchmarks.pages`"
+    assert text.count("<!-- speed-") == len(set(pages.NAMES))
+
+
+def test_a_watch_sees_what_another_process_uses_and_not_this_one(monkeypatch):
+    clocks = iter([load._Clocks(10.0, 1.0, 100.0), load._Clocks(14.0, 5.0, 110.0)])
+    monkeypatch.setattr(load, "_clocks", lambda: next(clocks))
+    assert Watch().others() == pytest.approx((10.0 - 4.0) / 4.0)
+
+
+def test_an_unknown_benchmark_is_named(capsys):
+    assert main(["planing"]) == 1
+    assert "planing" in capsys.readouterr().err
