@@ -16,7 +16,9 @@ from melro_gym.cli.evaluate import Evaluate, expand_envs
 from melro_gym.cli.parsing import parse_object, parse_settings
 from melro_gym.cli.train import Train
 from melro_gym.evaluation.controllers import METHODS
+from melro_gym.evaluation.players import read_players
 from melro_gym.planning import PlanConfig
+from melro_gym.suites import suite_names
 from melro_gym.training import make_config
 
 ROOT = Path(__file__).parent.parent
@@ -60,8 +62,12 @@ def test_a_printed_command_is_understood(command, understood):
         assert args.env in gym.registry
     if isinstance(args, Evaluate):
         PlanConfig(**parse_settings(args.set))
-        assert set(args.method) <= set(METHODS)
-        for env_id in expand_envs(args.env):
+        if args.out:
+            read_players(args.agent or ("walker-walk",), args.method, settings=parse_settings(args.set))
+        else:
+            assert set(args.method) <= set(METHODS)
+        assert set(args.suite) <= set(suite_names())
+        for env_id in expand_envs(args.env or ("WalkerWalk-v0",)):
             gym.make(env_id, **parse_object(args.env_kwargs, "--env-kwargs")).close()
 
 

@@ -41,7 +41,7 @@ class EpisodeRecord:
     agent: str
     """Name of the agent, or of a policy from elsewhere; several training runs may share one."""
     agent_sha256: str
-    """Of the agent's file; of the policy's file or module; empty for an object of the running program."""
+    """Of the agent's file, or of the policy's file or module; the word that it was given by where there is no file."""
     training_seed: int | None = None
     """Of the training run, where the file says so."""
     training_env_steps: int | None = None
