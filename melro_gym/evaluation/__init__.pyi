@@ -9,6 +9,8 @@ from melro_gym.evaluation.entropy_audit import diagnose as diagnose
 from melro_gym.evaluation.episodes import EpisodeRecord as EpisodeRecord
 from melro_gym.evaluation.figures import draw_returns as draw_returns
 from melro_gym.evaluation.figures import write_video as write_video
+from melro_gym.evaluation.players import Player as Player
+from melro_gym.evaluation.players import read_players as read_players
 from melro_gym.evaluation.playing import takes_rows as takes_rows
 from melro_gym.evaluation.protocol import default_config as default_config
 from melro_gym.evaluation.protocol import episode_seeds as episode_seeds
@@ -29,11 +31,19 @@ from melro_gym.evaluation.statistics import Interval as Interval
 from melro_gym.evaluation.statistics import bootstrap_difference as bootstrap_difference
 from melro_gym.evaluation.statistics import bootstrap_iqm as bootstrap_iqm
 from melro_gym.evaluation.statistics import bootstrap_mean as bootstrap_mean
+from melro_gym.evaluation.statistics import improvement_ecdf as improvement_ecdf
 from melro_gym.evaluation.statistics import improvement_probability as improvement_probability
 from melro_gym.evaluation.statistics import interquartile_mean as interquartile_mean
 from melro_gym.evaluation.statistics import paired_difference as paired_difference
+from melro_gym.evaluation.statistics import worst_case as worst_case
+from melro_gym.evaluation.study import Done as Done
+from melro_gym.evaluation.study import Study as Study
+from melro_gym.evaluation.study import make_study as make_study
+from melro_gym.evaluation.study import run_study as run_study
+from melro_gym.evaluation.study import suite_cases as suite_cases
 from melro_gym.evaluation.table import EvaluationTable as EvaluationTable
 from melro_gym.evaluation.table import Line as Line
+from melro_gym.evaluation.tasks import Task as Task
 from melro_gym.evaluation.tuning import Trial as Trial
 from melro_gym.evaluation.tuning import tune as tune
 

@@ -85,11 +85,7 @@ def paired_difference(
     Raises:
         ValueError: groups that do not match, or an empty one.
     """
-    shapes = [[len(group) for group in groups] for groups in (first, second)]
-    if shapes[0] != shapes[1]:
-        raise ValueError(f"Pairs need groups of the same sizes; got {shapes[0]} and {shapes[1]}.")
-    pairs = zip(_samples(first), _samples(second), strict=True)
-    return bootstrap_mean([after - before for before, after in pairs], seed=seed, resamples=resamples)
+    return bootstrap_mean(_paired(first, second), seed=seed, resamples=resamples)
 
 
 def improvement_probability(
@@ -114,15 +110,77 @@ def improvement_probability(
     return _interval(float(np.mean(means)), np.mean(draws, axis=0))
 
 
+def improvement_ecdf(
+    first: Sequence[np.ndarray],
+    second: Sequence[np.ndarray],
+    thresholds: Sequence[float] | np.ndarray,
+    *,
+    seed: int = 0,
+    resamples: int = 2_000,
+) -> list[Interval]:
+    """Share of the episodes in which `second - first` is at most each threshold, mean over the groups.
+
+    The distribution function of the improvements (Bok et al. 2025, Figure 9), episode by episode: those of one place
+    had the same seed. One minus it is the performance profile of Agarwal et al. 2021, section 4, of the differences.
+
+    Args:
+        first: returns of the policy that is compared with, a group per environment.
+        second: those of the other, of the same sizes.
+        thresholds: differences of returns.
+        seed: of the bootstrap.
+        resamples: of the bootstrap.
+
+    Returns:
+        An interval per threshold; each by itself at 95 %, not the curve as a whole.
+
+    Raises:
+        ValueError: groups that do not match, or an empty one.
+    """
+    differences = _paired(first, second)
+    points = np.asarray(thresholds, np.float64)
+    below = [group[:, None] <= points for group in differences]
+    rng = np.random.default_rng(seed)
+    draws = [
+        rng.multinomial(len(group), np.full(len(group), 1.0 / len(group)), size=resamples) @ group / len(group)
+        for group in below
+    ]
+    shares, spread = np.mean([group.mean(0) for group in below], axis=0), np.mean(draws, axis=0)
+    return [_interval(float(share), spread[:, index]) for index, share in enumerate(shares)]
+
+
+def worst_case(groups: Sequence[np.ndarray], *, seed: int = 0, resamples: int = RESAMPLES) -> Interval:
+    """The lowest of the groups' mean returns, with its stratified bootstrap interval.
+
+    The interval lies low where several groups are nearly the worst: the least of noisy means is below that of the true
+    ones, in the estimate and more so in its resamples.
+
+    Raises:
+        ValueError: no group, or an empty one.
+    """
+    draws = np.min(_resampled(groups, np.random.default_rng(seed), resamples), axis=0)
+    return _interval(float(min(np.mean(group) for group in groups)), draws)
+
+
 def _samples(groups: Sequence[np.ndarray]) -> list[np.ndarray]:
     if not groups or any(len(group) == 0 for group in groups):
         raise ValueError("Need at least one return in every group.")
     return [np.asarray(group, np.float64) for group in groups]
 
 
+def _paired(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> list[np.ndarray]:
+    shapes = [[len(group) for group in groups] for groups in (first, second)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"Pairs need groups of the same sizes; got {shapes[0]} and {shapes[1]}.")
+    return [after - before for before, after in zip(_samples(first), _samples(second), strict=True)]
+
+
 def _bootstrap(groups: Sequence[np.ndarray], rng: np.random.Generator, resamples: int) -> np.ndarray:
-    means = [group[rng.integers(len(group), size=(resamples, len(group)))].mean(1) for group in _samples(groups)]
-    return np.mean(means, axis=0)
+    return np.mean(_resampled(groups, rng, resamples), axis=0)
+
+
+def _resampled(groups: Sequence[np.ndarray], rng: np.random.Generator, resamples: int) -> list[np.ndarray]:
+    """Means of each group's resamples."""
+    return [group[rng.integers(len(group), size=(resamples, len(group)))].mean(1) for group in _samples(groups)]
 
 
 def _interval(mean: float, draws: np.ndarray) -> Interval:

@@ -8,9 +8,11 @@ from melro_gym.evaluation.statistics import (
     bootstrap_difference,
     bootstrap_iqm,
     bootstrap_mean,
+    improvement_ecdf,
     improvement_probability,
     interquartile_mean,
     paired_difference,
+    worst_case,
 )
 
 
@@ -110,3 +112,44 @@ def test_estimates_and_intervals_are_rliables():
     chance = improvement_probability(columns(first), columns(second))
     assert chance.mean == pytest.approx(theirs["a,b"][0])
     np.testing.assert_allclose([chance.low, chance.high], their_ends["a,b"][:, 0], atol=0.015)
+
+
+def test_the_distribution_of_improvements_is_scipys_in_one_group():
+    rng = np.random.default_rng(5)
+    first, second = rng.normal(0.0, 1.0, (2, 40))
+    points = np.array([-2.0, -0.5, 0.0, 0.7, 9.0])
+    found = improvement_ecdf([first], [second], points)
+    expected = stats.ecdf(second - first).cdf.evaluate(points)
+    np.testing.assert_allclose([item.mean for item in found], expected)
+    assert found[-1] == (1.0, 1.0, 1.0)
+    for item in found[:-1]:  # a share's interval is close to that of a binomial
+        width = stats.norm.ppf(0.975) * np.sqrt(item.mean * (1.0 - item.mean) / 40)
+        np.testing.assert_allclose([item.mean - item.low, item.high - item.mean], width, atol=0.04)
+
+
+def test_environments_weigh_the_same_in_the_distribution_of_improvements():
+    [share] = improvement_ecdf([np.zeros(90), np.zeros(10)], [np.ones(90), -np.ones(10)], [0.0])
+    assert share == (0.5, 0.5, 0.5)
+    with pytest.raises(ValueError, match="same sizes"):
+        improvement_ecdf([np.zeros(2)], [np.zeros(3)], [0.0])
+
+
+def test_the_distribution_of_improvements_is_rliables_profile():
+    library = pytest.importorskip("rliable.library")
+    rng = np.random.default_rng(6)
+    first, second = rng.normal(0.0, 1.0, (2, 25, 4))
+    points = np.linspace(-2.0, 2.0, 5)
+    profile, ends = library.create_performance_profile({"a": second - first}, points, reps=2000)
+    found = improvement_ecdf(list(first.T), list(second.T), points)
+    np.testing.assert_allclose([1.0 - item.mean for item in found], profile["a"])
+    np.testing.assert_allclose([1.0 - item.high for item in found], ends["a"][0], atol=0.021)
+    np.testing.assert_allclose([1.0 - item.low for item in found], ends["a"][1], atol=0.021)
+
+
+def test_the_worst_case_is_the_lowest_mean_and_as_sure_as_that_environment():
+    rng = np.random.default_rng(7)
+    groups = [rng.normal(900.0, 10.0, 60), rng.normal(300.0, 50.0, 60), rng.normal(700.0, 10.0, 60)]
+    worst, alone = worst_case(groups), bootstrap_mean([groups[1]])
+    assert worst.mean == pytest.approx(groups[1].mean())
+    np.testing.assert_allclose([worst.low, worst.high], [alone.low, alone.high], atol=1.0)
+    assert worst_case([np.zeros(3), np.ones(3)]) == (0.0, 0.0, 0.0)
