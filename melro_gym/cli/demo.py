@@ -28,7 +28,7 @@ class Demo:
     json: Path | None = None
     """File for the numbers."""
     video: bool = True
-    """Record a side-by-side video where headless rendering works."""
+    """Record a side-by-side video, and a strip of its frames, where headless rendering works."""
 
     def run(self) -> None:
         """Play, print the table, write figure, video and numbers."""
@@ -80,9 +80,9 @@ def _try_video(args: Demo) -> None:
 
     console.print("Recording the video ...")
     try:
-        console.print(
-            f"Video (a dead hip; plain agent left, hardened with MELRO right): {record_video(args.out, seed=args.seed)}"
-        )
+        video, strip = record_video(args.out, seed=args.seed)
+        console.print(f"Video (a dead hip; plain agent left, hardened with MELRO right): {video}")
+        console.print(f"Frames of it: {strip}")
     except Exception as error:  # OpenGL libraries raise many kinds; the demonstration goes on without pictures
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         console.print(f"No video: headless rendering does not work here ({reason}). On Debian: libegl1 libegl-mesa0.")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from melro_gym.cli.display import console
+
+if TYPE_CHECKING:
+    from melro_gym.report.page import Video
 
 
 @dataclass(frozen=True)
@@ -21,11 +25,35 @@ class Report:
     """Folder for the page, figures (PNG, PDF) and tables (CSV)."""
     title: str = "Robustness report"
     """Heading of the page."""
+    video: tuple[str, ...] = ()
+    """Environments to show in videos, where headless rendering works: ids, with keyword arguments as JSON behind them
+    or without."""
+    contestants: tuple[str, ...] = ("walker-walk:base", "walker-walk-hardened:melro")
+    """Who plays in the videos, from left to right: AGENT:base or AGENT:melro."""
+    seconds: float = 12.0
+    """Length of a video."""
 
     def run(self) -> None:
-        """Write the page, and print where it is and what it says of the claims."""
+        """Write the page, and print where it is."""
         from melro_gym.report.build import build_report
 
         with console.status("reading") as status:
-            page = build_report(self.sources, self.out, title=self.title, on_step=status.update)
+            videos = _videos(self, status.update)
+            page = build_report(self.sources, self.out, title=self.title, videos=videos, on_step=status.update)
         console.print(f"{page} is written.", soft_wrap=True, markup=False)
+
+
+def _videos(args: Report, on_step: Callable[[str], None]) -> list[Video]:
+    """Videos, or none where nothing can be rendered: the page is worth having without them."""
+    if not args.video:
+        return []
+    from melro_gym.report.videos import make_videos
+
+    try:
+        return make_videos(args.video, args.contestants, args.out / "videos", seconds=args.seconds, on_step=on_step)
+    except (ValueError, OSError):
+        raise
+    except Exception as error:  # OpenGL libraries raise many kinds
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        console.print(f"No video: headless rendering does not work here ({reason}).", markup=False)
+        return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,23 +13,14 @@ import numpy as np
 
 from melro_gym.checkpoint import load_agent
 from melro_gym.evaluation.controllers import base_controller
-from melro_gym.evaluation.figures import draw_returns, write_video
+from melro_gym.evaluation.figures import draw_returns, save_figure, write_video
+from melro_gym.evaluation.films import Contestant, Shot, base_mode, beside, film, strip_figure
 from melro_gym.evaluation.protocol import episode_seeds
 from melro_gym.evaluation.records import Row, make_row
-from melro_gym.models import Agent
 from melro_gym.wrappers import MELROController
 
 ENVS = ("WalkerWalk-v0", "WalkerWalk-DisabledKnee-v0", "WalkerWalk-DisabledLeftHip-v0")
 FILMED = ENVS[2]
-
-
-class Contestant(NamedTuple):
-    """Who plays."""
-
-    label: str
-    agent: str
-    plans: bool
-    """Whether MELRO plans on top of the base policy."""
 
 
 CONTESTANTS = (
@@ -37,6 +28,11 @@ CONTESTANTS = (
     Contestant("hardened, MELRO", "walker-walk-hardened", True),
 )
 """The plain agent knows the healthy robot only; the hardened one met weak actuators in training."""
+CAPTIONS = (
+    "Plain agent, base policy, trained on the healthy robot (115,000 steps)",
+    "Hardened agent ◆, MELRO: met imagined weak motors in training (275,000 steps)",
+)
+"""Of the contestants, under the frames of the video."""
 
 
 class Timing(NamedTuple):
@@ -55,11 +51,6 @@ class Cell(NamedTuple):
 
 
 Progress = Callable[[str, int], None]
-
-
-def base_mode(agent: Agent) -> str:
-    """`mean` or `sample`: how the base policy returned more on its own task when it was chosen."""
-    return agent.metadata.get("action_mode", "mean")
 
 
 def play(
@@ -106,34 +97,29 @@ def run_demo(out: str | os.PathLike[str], *, episodes: int, seed: int, progress:
     return cells
 
 
-def record_video(out: str | os.PathLike[str], *, seed: int, seconds: float = 12.0) -> Path:
+def record_video(out: str | os.PathLike[str], *, seed: int, seconds: float = 12.0) -> tuple[Path, Path]:
     """Side-by-side video of the contestants on a damaged robot, the plain agent left, the hardened one right.
+
+    Also writes a strip of still frames, one every two seconds, the plain agent above.
+
+    Returns:
+        Paths of the video and of the strip.
 
     Raises:
         Exception: whatever the missing or broken OpenGL library raises; nothing is left behind then.
     """
-    path = Path(out) / "disabled-hip.mp4"
-    plain, hardened = (load_agent(contestant.agent) for contestant in CONTESTANTS)
-    frames = _side_by_side(plain, hardened, seed, seconds)
-    fps = next(frames)
-    write_video(path, frames, int(fps))
-    return path
+    paths = Path(out) / "disabled-hip.mp4", Path(out) / "disabled-hip.png"
+    fps, shots = film(CONTESTANTS, FILMED, {}, seed=seed, seconds=seconds)
+    kept: list[Shot] = []
+    every = round(2.0 * fps)
 
+    def keep(shots: Iterable[Shot]) -> Iterator[Shot]:
+        for number, shot in enumerate(shots, 1):
+            if number % every == 0:
+                kept.append(shot)
+            yield shot
 
-def _side_by_side(plain: Agent, hardened: Agent, seed: int, seconds: float) -> Iterator[Any]:
-    """First the frame rate, then the frames."""
-    make = lambda: gym.make(FILMED, render_mode="rgb_array", width=320, height=240)
-    base, planned = make(), MELROController(make(), hardened)
-    try:
-        decide = base_controller(plain, sample=base_mode(plain) == "sample", seed=seed)
-        obs, _ = base.reset(seed=seed)
-        planned.reset(seed=seed)
-        fps = base.unwrapped.metadata["render_fps"]
-        yield fps
-        for _ in range(round(seconds * fps)):
-            obs, *_ = base.step(decide(obs[None])[0])
-            planned.step(None)
-            yield np.concatenate([np.asarray(env.render()) for env in (base, planned)], axis=1)
-    finally:
-        base.close()
-        planned.close()
+    write_video(paths[0], beside(keep(shots)), fps)
+    times = [2.0 * (index + 1) for index in range(len(kept))]
+    save_figure(strip_figure(kept, times, CAPTIONS), paths[1], dpi=90)
+    return paths

@@ -10,7 +10,7 @@ from melro_gym.report import catalogue, melro_claims, own_claims, robust_claims,
 from melro_gym.report.drawing import encode
 from melro_gym.report.evidence import Evidence
 from melro_gym.report.figures import Counterpart, Picture
-from melro_gym.report.page import Film, Section, render
+from melro_gym.report.page import Section, Video, render
 from melro_gym.report.reading import read_evidence
 from melro_gym.report.tables import Judged
 from melro_gym.report.verdicts import Missing, judge
@@ -33,7 +33,7 @@ def build_report(
     out: str | Path,
     *,
     title: str = "Robustness report",
-    films: Sequence[Film] = (),
+    videos: Sequence[Video] = (),
     on_step: Callable[[str], None] = lambda step: None,
 ) -> Path:
     """Write `index.html`, `figures/*.png`, `figures/*.pdf` and `tables/*.csv` to the folder `out`.
@@ -42,7 +42,7 @@ def build_report(
         sources: results folders, and files of `melro-gym evaluate --json`.
         out: the folder; files of the same names are replaced.
         title: of the page.
-        films: videos to show on it.
+        videos: to show on it (`make_videos`).
         on_step: called with the name of each step before it is taken.
 
     Returns:
@@ -66,7 +66,7 @@ def build_report(
                 on_step(f"writing {picture.name}")
                 for kind in ("png", "pdf"):
                     write_bytes(folder / "figures" / f"{picture.name}.{kind}", encode(picture.figure, kind))
-    write_text(folder / PAGE, render(evidence, title, judged, sections, data, films))
+    write_text(folder / PAGE, render(evidence, title, judged, sections, data, videos))
     return folder / PAGE
 
 

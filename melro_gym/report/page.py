@@ -60,11 +60,12 @@ class Section(NamedTuple):
     skipped: list[tuple[str, str]]
 
 
-class Film(NamedTuple):
+class Video(NamedTuple):
     """A video for the page."""
 
     title: str
     content: bytes
+    """An mp4 file."""
 
 
 def render(
@@ -73,7 +74,7 @@ def render(
     judged: Sequence[Judged],
     sections: Sequence[Section],
     data: Sequence[Table],
-    films: Sequence[Film] = (),
+    videos: Sequence[Video] = (),
 ) -> str:
     """The whole page."""
     body = [
@@ -82,7 +83,7 @@ def render(
         _table(data[0]),
         *(_claims(part) for part in judged),
         *(_pictures(section) for section in sections if section.drawn),
-        _films(films),
+        _videos(videos),
         '<h2 id="tables">Tables</h2>',
         *(_table(table, folded=True) for table in data[1:]),
         _skipped(sections),
@@ -167,13 +168,13 @@ def _picture(picture: Picture, svg: bytes) -> str:
     )
 
 
-def _films(films: Sequence[Film]) -> str:
-    if not films:
+def _videos(videos: Sequence[Video]) -> str:
+    if not videos:
         return ""
     shown = "".join(
-        f"<figure><h4>{escape(film.title)}</h4>"
-        f'<video controls muted loop preload="metadata" src="{_data("video/mp4", film.content)}"></video></figure>'
-        for film in films
+        f"<figure><h4>{escape(video.title)}</h4>"
+        f'<video controls muted loop preload="metadata" src="{_data("video/mp4", video.content)}"></video></figure>'
+        for video in videos
     )
     return f'<h2 id="videos">Side by side</h2><div class="pictures">{shown}</div>'
 

@@ -6,18 +6,23 @@ import base64
 import csv
 import itertools
 import json
+import re
 from collections import Counter
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import melro_gym
 from melro_gym import cli
 from melro_gym.report.build import FIGURES, PAPERS, build_report, judge_all
 from melro_gym.report.evidence import Evidence
 from melro_gym.report.players import describe_agent
 from melro_gym.report.reading import read_evidence
 
+ROOT = Path(melro_gym.__file__).parents[1]
+HARD = "imagined actuators"
 JOINTS = ("RightHip", "LeftKnee")
 EPISODES = 8
 PLAIN = {"name": "plain", "env_steps": 120_000}
@@ -71,6 +76,17 @@ def made(tmp_path_factory):
     (folder / "other.json").write_text('{"description": {}}')
     page = build_report([folder], folder / "out")
     return folder / "out", held, drawn, Page(page.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def committed() -> Evidence:
+    names = (
+        "walker-disabled-joints",
+        "walker-hardened-joints",
+        "walker-hardened-joints-seed1",
+        "walker-hardened-joints-seed2",
+    )
+    return read_evidence([ROOT / "docs" / "results" / f"{name}.json" for name in names])
 
 
 def read_table(folder, name: str) -> list[dict[str, str]]:
@@ -234,3 +250,20 @@ def test_a_folder_without_episodes_is_one_line_and_nothing_is_written(tmp_path, 
     assert cli.main(["report", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
     assert capsys.readouterr().err.startswith("melro-gym: No episodes in ")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_the_first_table_of_a_page_is_what_the_committed_rows_say(page, committed):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for first, second in (
+        ("base policy, means", "MELRO"),
+        (f"base policy, {HARD}, told the estimate ◆", f"MELRO, {HARD} ◆"),
+    ):
+        by_label = {series.label: series for series in committed.series}
+        one, two = by_label[first], by_label[second]
+        cells = [cell for cell in committed.cells if cell.family == ("WalkerWalk", "disabled joints")]
+        before, after = (np.mean([committed.episodes(item, cell).mean() for cell in cells]) for item in (one, two))
+        interval = committed.difference(one, two, cells).interval
+        assert interval.mean == pytest.approx(after - before)
+        row = re.search(rf"\| {before:.0f} \| {after:.0f} \| \{after - before:+.0f} \[(.+), (.+)\] \|", text)
+        assert row and [float(end) for end in row.groups()] == pytest.approx(interval[1:], abs=1.0)
