@@ -2,7 +2,7 @@
 
 Names: start, env_step, planning, many, training, seeds, sac. With `--write` the numbers of a quiet machine go to
 `docs/results/speed-NAME.json`, and from there into `docs/speed.md`. `python -m benchmarks foreign ...` is
-`benchmarks.foreign` with its own settings.
+`benchmarks.foreign` with its own settings, and so is `robust`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import sys
 
 from benchmarks.pages import NAMES, fill_page
 
+WITH_SETTINGS = ("foreign", "robust")
+"""Benchmarks that read the other words themselves."""
+
 
 def main(words: list[str]) -> int:
     """Run the named benchmarks, or all; 2 where the machine was too busy for one of them."""
-    if words[:1] == ["foreign"]:
-        from benchmarks import foreign
-
-        foreign.run(words[1:])
+    if words[:1] and words[0] in WITH_SETTINGS:
+        importlib.import_module(f"benchmarks.{words[0]}").run(words[1:])
         return 0
     write, names = "--write" in words, [word for word in words if word != "--write"]
     unknown = [name for name in names if name not in NAMES]

@@ -1,29 +1,34 @@
-"""Robust MPO's family on its own hold-out sets (Mankowitz et al. 2020, Table 3): who keeps what at values never met.
+"""Robust MPO's family at values never met (Mankowitz et al. 2020, Table 3; Figures 1, 2, 3, 8, 11, 12 and 13).
 
-Run `python -m benchmarks.robust` (`--help` for its settings). Every evaluation of a run, of the nominal task, is
-repeated at the values held out, so that a table needs no lucky last policy. Finished runs are kept in the JSON file and
-their folders, so the command can be stopped and run again.
+Run `python -m benchmarks robust` (`--help` for its settings). Every method trains on every seed in the nominal
+simulator; the last evaluations of a run are repeated at the values held out, at the paper's larger test set, and
+beyond. Finished runs are kept in a JSON file per task, and the folders of the others go on where they were stopped, so
+the command can be killed and run again. At the end, and with `--report` at once, `benchmarks.robust_report` draws the
+figure and writes the tables, with every claim of the paper and what the rows say of it, into the page.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import gymnasium as gym
 import numpy as np
 import tyro
 
 from benchmarks.cells import Record, run_cells
-from melro_gym.evaluation.protocol import evaluate
-from melro_gym.evaluation.statistics import bootstrap_mean
+from benchmarks.robust_report import mean_at, write_report
+from melro_gym.evaluation.protocol import episode_seeds
+from melro_gym.evaluation.rollouts import run_episodes
 from melro_gym.files import write_text
 from melro_gym.models import Agent
+from melro_gym.models.rows import base_policy
+from melro_gym.suites import load_suite
 from melro_gym.training import Callback, TrainConfig, make_config, train
 
-Env = tuple[str, dict[str, Any]]
 METHODS: dict[str, dict[str, Any]] = {
     "MPO": {"algorithm": "mpo"},
     "E-MPO": {"algorithm": "e-mpo"},
@@ -36,145 +41,203 @@ METHODS: dict[str, dict[str, Any]] = {
     "SRE-SVG": {"algorithm": "sre-svg"},
     "Limited-DR": {"algorithm": "e-mpo", "member_use": "limited"},
     "Full-DR": {"algorithm": "e-mpo", "member_use": "full"},
+    "E-MPO, 3 x": {"algorithm": "e-mpo"},
 }
-"""Settings by the paper's names; the last two are E-MPO on randomised simulators."""
+"""Settings by the paper's names. The last three are E-MPO: on randomised simulators, and on three times the samples."""
+LONGER = {"E-MPO, 3 x": 3}
+"""How many times as long a method trains."""
+SMALL = {"batch": 64, "policy_width": 64}
+"""Sizes that make a run on one CPU core a minute's work."""
+FEW_ACTIONS = {"samples": 8, "action_samples": 1}
+"""Of MPO; SVG draws one of each."""
+EVALUATIONS, LATE = 5, 3
+"""Evaluations of a run, and how many of the last are averaged: single ones swing by hundreds."""
 
 
 class Task(NamedTuple):
-    """A row of the paper's Table 3."""
+    """A row of the paper's Table 3 by the name of its suite; the first member is the nominal value."""
 
-    env: str
-    members: tuple[float, ...]
-    holdout: tuple[float, ...]
     steps: int
+    beyond: tuple[float, ...] = ()
+    """Further values to test at, outside of the paper's."""
+    settings: Mapping[str, Any] = {}
+    """Of training."""
 
 
 TASKS = {
-    "cartpole-balance": Task("CartpoleBalance-PoleLength-v0", (0.5, 1.9, 2.1), (2.0, 2.2, 2.3), 40_000),
-    "cartpole-swingup": Task("CartpoleSwingup-PoleLength-v0", (1.0, 1.4, 1.7), (1.2, 1.5, 1.8), 100_000),
-    "walker-walk": Task("WalkerWalk-ThighLength-v0", (0.225, 0.2375, 0.25), (0.35, 0.375, 0.4), 200_000),
+    "cartpole-balance": Task(30_000, (2.6, 3.0)),
+    "cartpole-swingup": Task(100_000),
+    "pendulum-swingup": Task(300_000, settings={"random_share": 0.3, "random_hold": 20}),
+    "walker-walk": Task(200_000),
 }
-"""The first member is the nominal value."""
 
 
-class HeldOut(Callback):
-    """Scores each evaluated agent at the values held out, in a file beside the curve."""
+class Sets(NamedTuple):
+    """Values of a task's perturbation."""
 
-    def __init__(self, folder: Path, envs: Sequence[Env], episodes: int):
-        self._path, self._envs, self._episodes = folder / "holdout.json", envs, episodes
+    members: tuple[float, ...]
+    holdout: tuple[float, ...]
+    larger: tuple[float, ...]
+    """The paper's larger test set; empty where it has none."""
+    beyond: tuple[float, ...]
+
+    @property
+    def tests(self) -> tuple[float, ...]:
+        """All values that policies are tested at."""
+        return tuple(sorted({self.members[0], *self.holdout, *self.larger, *self.beyond}))
+
+
+def table_3(name: str) -> tuple[str, Sets]:
+    """A task's environment and its values."""
+    train_cases, holdout = (load_suite(f"robust-mpo-{name}-{part}") for part in ("train", "holdout"))
+    env = train_cases[0].env_id
+    values = lambda cases: tuple(case.kwargs["value"] for case in cases if case.env_id == env)
+    larger = values(load_suite("robust-mpo-larger-holdout")) if name in ("cartpole-balance", "pendulum-swingup") else ()
+    return env, Sets(values(train_cases), values(holdout), larger, TASKS[name].beyond)
+
+
+class Tested(Callback):
+    """Scores the agents of the last evaluations at all test values, in a file beside the curve."""
+
+    def __init__(self, cell: Cell):
+        self._path, self._cell = cell.folder / "tests.json", cell
+        run = cell.config.run
+        self._from = run.total_env_steps - (LATE - 0.5) * run.eval_every
 
     def on_evaluation(self, numbers: Mapping[str, Any], agent: Agent) -> None:
         """Add a record, in place of one that an interrupted run left."""
+        if numbers["env_steps"] < self._from:
+            return
         found = json.loads(self._path.read_text()) if self._path.exists() else {}
-        rows = evaluate(agent, self._envs, ["base-mean"], episodes=self._episodes)
-        found[str(numbers["env_steps"])] = [round(float(row.mean), 2) for row in rows]
+        found[str(numbers["env_steps"])] = tested(agent, self._cell)
         write_text(self._path, json.dumps(found))
+
+
+def tested(agent: Agent, cell: Cell) -> list[float]:
+    """Mean return of the policy's means at each test value; all episodes side by side, with the same seeds."""
+    seeds = episode_seeds(0, cell.episodes)
+    envs = (gym.make(cell.env, value=value) for value in cell.tests for _ in seeds)
+    controller = lambda obs: np.asarray(base_policy(agent, obs)[0])
+    returns = run_episodes(lambda: next(envs), controller, seeds * len(cell.tests))
+    return [round(float(mean), 1) for mean in returns.reshape(len(cell.tests), -1).mean(axis=1)]
 
 
 class Cell(NamedTuple):
     """One run."""
 
     config: TrainConfig
-    holdout: tuple[Env, ...]
+    env: str
+    tests: tuple[float, ...]
+    """Values."""
     folder: Path
     episodes: int
 
 
 def run_cell(cell: Cell) -> Record:
-    """Train, or go on training; the curve on the nominal task, and at the values held out."""
-    train(cell.config, cell.folder, resume=True, callbacks=[HeldOut(cell.folder, cell.holdout, cell.episodes)])
+    """Train, or go on training: the curve on the nominal task, and the late evaluations at each test value."""
+    train(cell.config, cell.folder, resume=True, callbacks=[Tested(cell)])
     lines = [json.loads(line) for line in (cell.folder / "curve.jsonl").read_text().splitlines()]
-    held_out = json.loads((cell.folder / "holdout.json").read_text())
+    late = np.array(list(json.loads((cell.folder / "tests.json").read_text()).values()))
     names = [name for name in ("set/worst_share", "set/gap") if name in lines[-1]]
     return {
         "steps": [line["env_steps"] for line in lines],
-        "nominal": [round(line["eval/mean"], 2) for line in lines],
-        "holdout": [held_out[str(line["env_steps"])] for line in lines],
-        "critic": [round(line["critic/value"], 2) for line in lines],
+        "nominal": [round(line["eval/mean"], 1) for line in lines],
+        "tests": {f"{value:g}": column.tolist() for value, column in zip(cell.tests, late.T, strict=True)},
+        "critic": [round(line["critic/value"], 1) for line in lines],
         "entropy": [round(line["policy/entropy"], 2) for line in lines],
         **{name: round(float(np.mean([line[name] for line in lines])), 3) for name in names},
         "minutes": round(lines[-1]["minutes"], 2),
     }
 
 
-def late(record: Record, what: str) -> float:
-    """Mean of the last four evaluations, since single ones swing."""
-    return float(np.mean(record[what][-4:]))
-
-
-def print_table(groups: Mapping[str, Sequence[Record]]) -> None:
-    """Means of the last four evaluations over seeds, with bootstrap intervals."""
-    print(f"{'':12}{'nominal':>20}{'held out':>20}{'lost':>8}{'held out, all evaluations':>28}")
-    for name, group in groups.items():
-        pair = [[np.array([late(record, what)]) for record in group] for what in ("nominal", "holdout")]
-        nominal, holdout = (bootstrap_mean([np.concatenate(values)]) for values in pair)
-        area = np.mean([np.mean(record["holdout"]) for record in group])
-        print(
-            f"{name:12}{_interval(nominal):>20}{_interval(holdout):>20}{nominal.mean - holdout.mean:8.0f}{area:28.0f}"
-        )
-
-
-def _interval(interval: Any) -> str:
-    return f"{interval.mean:.0f} [{interval.low:.0f}, {interval.high:.0f}]"
-
-
 @dataclass(frozen=True)
 class Settings:
     """Train by the names of the paper, and compare at the values held out."""
 
-    task: str = "cartpole-balance"
-    """A row of Table 3: `cartpole-balance`, `cartpole-swingup` or `walker-walk`."""
-    only: tuple[str, ...] = ("MPO", "E-MPO", "R-MPO", "RE-MPO")
-    """Methods, of `METHODS`."""
+    tasks: tuple[str, ...] = ("cartpole-balance",)
+    """Of `cartpole-balance`, `cartpole-swingup`, `pendulum-swingup`, `walker-walk`."""
+    only: tuple[str, ...] = tuple(METHODS)
+    """Methods."""
     seeds: int = 3
-    """Runs per method."""
+    """Runs per method; all methods have their first run before any has its second."""
     steps: int | None = None
     """Environment steps per run; the task's number by default."""
-    episodes: int = 3
+    episodes: int = 1
     """Per evaluation and value."""
+    report: bool = False
+    """Run nothing: draw and write what the rows in the files say."""
     runs: Path = Path("runs/robust")
     """Folders of the runs."""
     out: Path = Path("docs/results")
-    """Where `robust-TASK.json` is written."""
+    """Where `robust-TASK.json` and `.png` are written."""
+    page: Path = Path("docs/robust.md")
+    """Page whose section of results is written anew."""
+
+
+def cells_of(name: str, settings: Settings) -> dict[str, Cell]:
+    """The runs of a task, by method and seed."""
+    env, sets = table_3(name)
+    cells = {}
+    for seed in range(settings.seeds):
+        for method in settings.only:
+            folder = settings.runs / name / f"{method.lower().replace(', ', '-').replace(' ', '')}-{seed}"
+            config = config_of(name, method, seed, settings)
+            cells[f"{method} | {seed}"] = Cell(config, env, sets.tests, folder, settings.episodes)
+    return cells
+
+
+def config_of(name: str, method: str, seed: int, settings: Settings) -> TrainConfig:
+    """Settings of one run."""
+    own, task, (env, sets) = METHODS[method], TASKS[name], table_3(name)
+    steps = (settings.steps or task.steps) * LONGER.get(method, 1)
+    needs_no_set = own["algorithm"] in ("mpo", "e-mpo", "e-svg") and "member_use" not in own
+    return make_config(
+        "cpu",
+        **own,
+        **task.settings,
+        **SMALL,
+        **({} if own["algorithm"].endswith("svg") else FEW_ACTIONS),
+        env=env,
+        env_kwargs={"value": sets.members[0]},
+        members=[] if needs_no_set else list(sets.members),
+        total_env_steps=steps,
+        eval_every=steps // EVALUATIONS,
+        eval_episodes=settings.episodes,
+        seed=seed,
+    )
 
 
 def main(settings: Settings) -> None:
-    """Run what is missing, then print the table."""
-    for name, known in ((settings.task, TASKS), *((name, METHODS) for name in settings.only)):
-        if name not in known:
-            raise SystemExit(f"Unknown {name!r}. Choices: {', '.join(known)}.")
-    task = TASKS[settings.task]
-    steps = settings.steps or task.steps
-    common = {
-        "env": task.env,
-        "env_kwargs": {"value": task.members[0]},
-        "total_env_steps": steps,
-        "eval_every": steps // 8,
-        "eval_episodes": settings.episodes,
-    }
-    holdout = tuple((task.env, {"value": value}) for value in task.holdout)
-    cells = {}
-    for seed in range(settings.seeds):
-        for name in settings.only:
-            own = METHODS[name]
-            plain = own["algorithm"] in ("mpo", "e-mpo", "e-svg") and "member_use" not in own
-            members = [] if plain else list(task.members)
-            config = make_config("cpu", **common, **own, members=members, seed=seed)
-            folder = settings.runs / settings.task / f"{name.lower()}-{seed}"
-            cells[f"{name} | {seed}"] = Cell(config, holdout, folder, settings.episodes)
-    records = run_cells(
-        settings.out / f"robust-{settings.task}.json",
-        cells,
-        run_cell,
-        description={"task": task._asdict() | {"steps": steps}, "preset": "cpu", "episodes": settings.episodes},
-        on_cell=lambda name, record: print(
-            f"{name}: {late(record, 'nominal'):.0f}, held out {late(record, 'holdout'):.0f} "
-            f"({record['minutes']:.1f} min)",
-            flush=True,
-        ),
-    )
-    print_table({name: [records[f"{name} | {seed}"] for seed in range(settings.seeds)] for name in settings.only})
+    """Run what is missing, then write the report."""
+    for names, known in ((settings.tasks, TASKS), (settings.only, METHODS)):
+        for name in names:
+            if name not in known:
+                raise SystemExit(f"Unknown {name!r}. Choices: {', '.join(known)}.")
+    for name in () if settings.report else settings.tasks:
+        env, sets = table_3(name)
+        steps = settings.steps or TASKS[name].steps
+        sizes = {**SMALL, **FEW_ACTIONS, **TASKS[name].settings}
+        run_cells(
+            settings.out / f"robust-{name}.json",
+            cells_of(name, settings),
+            run_cell,
+            description={
+                "env": env,
+                **sets._asdict(),
+                "steps": steps,
+                "settings": sizes,
+                "late": LATE,
+                "episodes": settings.episodes,
+            },
+            on_cell=lambda cell, record, sets=sets: print(
+                f"{cell}: nominal {mean_at(record, sets.members[:1]):.0f}, held out "
+                f"{mean_at(record, sets.holdout):.0f} ({record['minutes']:.1f} min)",
+                flush=True,
+            ),
+        )
+    write_report(settings.out, tuple(TASKS), settings.page)
 
 
-if __name__ == "__main__":
-    main(tyro.cli(Settings, prog="python -m benchmarks.robust"))
+def run(arguments: list[str]) -> None:
+    """`python -m benchmarks robust` with these arguments."""
+    main(tyro.cli(Settings, prog="python -m benchmarks robust", args=arguments))

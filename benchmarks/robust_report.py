@@ -1,0 +1,229 @@
+"""What the rows of `benchmarks.robust` say of each claim of Mankowitz et al. 2020: tables, verdicts and a figure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from benchmarks.cells import Record
+from melro_gym.evaluation.figures import save_figure
+from melro_gym.files import write_text
+
+Groups = Mapping[str, Sequence[Record]]
+"""Records of each method's seeds."""
+MARGIN = 50.0
+"""Return, of 1000, by which one that is "no worse" may lie lower."""
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+
+
+class Claim(NamedTuple):
+    """That `first` returns more than `second`, on average over a set of test values."""
+
+    text: str
+    figure: str
+    """Of the paper."""
+    first: str
+    second: str
+    where: str = "holdout"
+    """`holdout`, `larger`, `beyond` (values that the paper does not have) or `nominal`."""
+    least: float = 0.0
+    """By how much more; `-MARGIN` where the claim is that it is no worse."""
+
+
+CLAIMS = (
+    Claim("RE-MPO above E-MPO, held out", "1", "RE-MPO", "E-MPO"),
+    Claim("SRE-MPO above E-MPO, held out", "1", "SRE-MPO", "E-MPO"),
+    Claim("SRE-MPO does not outperform RE-MPO, held out", "1", "RE-MPO", "SRE-MPO", least=-MARGIN),
+    Claim("RE-MPO above E-MPO, larger test set", "2", "RE-MPO", "E-MPO", "larger"),
+    Claim("RE-MPO above E-MPO, beyond the paper's values", "-", "RE-MPO", "E-MPO", "beyond"),
+    Claim("RE-MPO competitive in the nominal simulator", "2", "RE-MPO", "E-MPO", "nominal", -MARGIN),
+    Claim("SRE-MPO competitive in the nominal simulator", "2", "SRE-MPO", "E-MPO", "nominal", -MARGIN),
+    Claim("RE-MPO above Limited-DR, held out", "3, 13", "RE-MPO", "Limited-DR"),
+    Claim("RE-MPO above Full-DR, held out (claimed for the pendulum)", "13", "RE-MPO", "Full-DR"),
+    Claim("RE-SVG above E-SVG, held out", "3", "RE-SVG", "E-SVG"),
+    Claim("SRE-SVG above E-SVG, held out", "3", "SRE-SVG", "E-SVG"),
+    Claim("R-MPO above MPO, held out", "8", "R-MPO", "MPO"),
+    Claim("SR-MPO above MPO, held out", "8", "SR-MPO", "MPO"),
+    Claim("RE-MPO no worse than R-MPO, held out", "11", "RE-MPO", "R-MPO", least=-MARGIN),
+    Claim("RE-MPO above E-MPO on three times the samples, held out", "12", "RE-MPO", "E-MPO, 3 x"),
+    Claim("Three times the samples do not raise E-MPO, held out", "12", "E-MPO", "E-MPO, 3 x", least=-MARGIN),
+)
+"""The orderings of sections 4.1, 4.2, H.4 and H.5 that these tasks can test."""
+PANELS = (
+    ("E-MPO", "RE-MPO", "SRE-MPO"),
+    ("MPO", "R-MPO", "SR-MPO"),
+    ("E-SVG", "RE-SVG", "SRE-SVG"),
+    ("E-MPO", "E-MPO, 3 x", "Limited-DR", "Full-DR", "RE-MPO"),
+)
+COLOURS = {"E": "#c0392b", "R": "#2468a2", "S": "#3a923a", "L": "#e08e0b", "F": "#7b4ea3", "M": "#c0392b"}
+"""By a name's first letter; the paper's: red, blue for the worst case, green for the mean."""
+
+
+def mean_at(record: Record, values: Sequence[float]) -> float:
+    """A run's return at these test values, averaged over them and over its late evaluations."""
+    return float(np.mean([record["tests"][f"{value:g}"] for value in values]))
+
+
+def values_of(description: Mapping[str, Any], where: str) -> list[float]:
+    """The test values of a part of the tests."""
+    return description["members"][:1] if where == "nominal" else description[where]
+
+
+class Difference(NamedTuple):
+    """Of the means over seeds, with Welch's 95 % interval, and what follows."""
+
+    mean: float
+    low: float
+    high: float
+    verdict: str
+
+
+def judge(claim: Claim, description: Mapping[str, Any], groups: Groups) -> Difference:
+    """What the rows say: `reproduced` or `contradicted` where the interval says so, `undecided` where it does not.
+
+    With fewer than two seeds of a method, or no such test values, the claim is `not tested`.
+    """
+    values = values_of(description, claim.where)
+    first, second = ([mean_at(row, values) for row in groups.get(name, ())] for name in (claim.first, claim.second))
+    if not values or not first or not second:
+        return Difference(np.nan, np.nan, np.nan, "not tested")
+    mean = float(np.mean(first) - np.mean(second))
+    if min(len(first), len(second)) < 2:
+        return Difference(mean, np.nan, np.nan, "not tested")
+    low, high = welch(first, second)
+    verdict = "reproduced" if low > claim.least else "contradicted" if high < claim.least else "undecided"
+    return Difference(mean, low, high, verdict)
+
+
+def welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of the difference of two means with variances of their own (Welch 1947)."""
+    if np.ptp(first) == np.ptp(second) == 0.0:
+        return (float(first[0] - second[0]),) * 2
+    test: Any = stats.ttest_ind(first, second, equal_var=False)
+    interval = test.confidence_interval(0.95)
+    return float(interval.low), float(interval.high)
+
+
+def by_method(cells: Mapping[str, Record]) -> dict[str, list[Record]]:
+    """Records by method, from those by `METHOD | SEED`."""
+    groups: dict[str, list[Record]] = {}
+    for name, record in cells.items():
+        groups.setdefault(name.rpartition(" | ")[0], []).append(record)
+    return groups
+
+
+def returns_table(description: Mapping[str, Any], groups: Groups) -> list[str]:
+    """Markdown lines: a row per method, means over seeds with the least and the greatest seed."""
+    parts = [part for part in ("nominal", "larger", "holdout", "beyond") if values_of(description, part)]
+    heads = {"nominal": "nominal", "larger": "larger test set", "holdout": "held out", "beyond": "beyond"}
+    head = ["method", "seeds", *(f"{heads[part]} ({_listed(values_of(description, part))})" for part in parts)]
+    lines = [_row(head), _row(["---"] * len(head))]
+    for name, group in groups.items():
+        each = [[mean_at(record, values_of(description, part)) for record in group] for part in parts]
+        lines.append(_row([name, str(len(group)), *map(_spread, each)]))
+    return lines
+
+
+def claims_table(description: Mapping[str, Any], groups: Groups) -> list[str]:
+    """Markdown lines: a row per claim."""
+    lines = [_row(["claim", "figure", "difference of means [95 %]", "verdict"]), _row(["---"] * 4)]
+    for claim in CLAIMS:
+        if not values_of(description, claim.where):
+            continue
+        found = judge(claim, description, groups)
+        interval = "" if np.isnan(found.low) else f" [{found.low:.0f}, {found.high:.0f}]"
+        lines.append(
+            _row(
+                [
+                    claim.text,
+                    claim.figure,
+                    "" if np.isnan(found.mean) else f"{found.mean:+.0f}{interval}",
+                    found.verdict,
+                ]
+            )
+        )
+    return lines
+
+
+def draw(path: Path, description: Mapping[str, Any], groups: Groups, title: str) -> None:
+    """Return over the test values; every seed thin, the mean thick, the set's members marked below."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12.0, 3.6), layout="constrained")
+    panels = figure.subplots(1, len(PANELS), sharex=True, sharey=True)
+    tests = sorted(set().union(*(values_of(description, part) for part in ("nominal", "larger", "holdout", "beyond"))))
+    for axes, names in zip(panels, PANELS, strict=True):
+        for name in (name for name in names if name in groups):
+            style = {"color": COLOURS[name[0]], "linestyle": "--" if "3 x" in name else "-"}
+            curves = np.array([[mean_at(record, [value]) for value in tests] for record in groups[name]])
+            axes.plot(tests, curves.T, linewidth=0.6, alpha=0.6, **style)
+            axes.plot(tests, curves.mean(axis=0), linewidth=2.0, label=f"{name} ({len(curves)})", **style)
+        held_out = description["holdout"]
+        axes.axvspan(min(held_out), max(held_out), color="#e9edf0", zorder=0)
+        axes.plot(description["members"], [0.0] * len(description["members"]), "k^", markersize=5, clip_on=False)
+        axes.set_ylim(0.0, 1000.0)
+        if any(name in groups for name in names):
+            axes.legend(frameon=False, fontsize="x-small", loc="lower left")
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("return")
+    figure.supxlabel("value of the perturbation; grey: held out; triangles: the set's members, first the nominal one")
+    figure.suptitle(f"{title}: thin lines are single runs, in brackets their number", fontsize="medium")
+    save_figure(figure, path)
+
+
+def write_report(folder: Path, tasks: Sequence[str], page: Path) -> None:
+    """Draw the figure of every task that has rows, print its tables, and put them into the page."""
+    lines = []
+    for task in tasks:
+        path = folder / f"robust-{task}.json"
+        if path.exists():
+            content = json.loads(path.read_text())
+            description, groups = content["description"], by_method(content["cells"])
+            draw(path.with_suffix(".png"), description, groups, task)
+            lines += section(task, path, description, groups, page.parent)
+    print("\n".join(lines))
+    if page.exists():
+        write_text(page, with_section(page.read_text(encoding="utf-8"), lines))
+
+
+def section(task: str, path: Path, description: Mapping[str, Any], groups: Groups, beside: Path) -> list[str]:
+    """The Markdown lines of one task."""
+    picture = path.with_suffix(".png")
+    link = picture.relative_to(beside) if picture.is_relative_to(beside) else picture
+    return [
+        f"### {task}, {description['steps']} steps",
+        "",
+        *returns_table(description, groups),
+        "",
+        f"![Returns of all methods over the test values, one panel for each comparison]({link})",
+        "",
+        *claims_table(description, groups),
+        "",
+    ]
+
+
+def with_section(text: str, lines: Sequence[str]) -> str:
+    """The page with its section of results replaced."""
+    body = "\n".join([BEGIN, "", *lines, END])
+    return re.sub(f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: body, text, flags=re.DOTALL)
+
+
+def _listed(values: Sequence[float]) -> str:
+    if len(values) > 4:
+        return f"{min(values):g} to {max(values):g}"
+    return ", ".join(f"{value:g}" for value in values)
+
+
+def _spread(values: Sequence[float]) -> str:
+    mean = f"{np.mean(values):.0f}"
+    return mean if len(values) < 2 else f"{mean} ({min(values):.0f} to {max(values):.0f})"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
