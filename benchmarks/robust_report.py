@@ -90,9 +90,9 @@ def judge(claim: Claim, description: Mapping[str, Any], groups: Groups) -> Diffe
     With fewer than two seeds of a method, or no such test values, the claim is `not tested`.
     """
     values = values_of(description, claim.where)
-    first, second = ([mean_at(row, values) for row in groups.get(name, ())] for name in (claim.first, claim.second))
-    if not values or not first or not second:
+    if not values or not groups.get(claim.first) or not groups.get(claim.second):
         return Difference(np.nan, np.nan, np.nan, "not tested")
+    first, second = ([mean_at(row, values) for row in groups[name]] for name in (claim.first, claim.second))
     mean = float(np.mean(first) - np.mean(second))
     if min(len(first), len(second)) < 2:
         return Difference(mean, np.nan, np.nan, "not tested")
@@ -104,7 +104,7 @@ def judge(claim: Claim, description: Mapping[str, Any], groups: Groups) -> Diffe
 def welch(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
     """95 % interval of the difference of two means with variances of their own (Welch 1947)."""
     if np.ptp(first) == np.ptp(second) == 0.0:
-        return (float(first[0] - second[0]),) * 2
+        return float(first[0] - second[0]), float(first[0] - second[0])
     test: Any = stats.ttest_ind(first, second, equal_var=False)
     interval = test.confidence_interval(0.95)
     return float(interval.low), float(interval.high)
@@ -179,21 +179,29 @@ def draw(path: Path, description: Mapping[str, Any], groups: Groups, title: str)
 
 def write_report(folder: Path, tasks: Sequence[str], page: Path) -> None:
     """Draw the figure of every task that has rows, print its tables, and put them into the page."""
+    for task in tasks:
+        path = folder / f"robust-{task}.json"
+        if path.exists():
+            content = json.loads(path.read_text())
+            draw(path.with_suffix(".png"), content["description"], by_method(content["cells"]), task)
+    text = results(folder, tasks, page.parent)
+    print(text)
+    if page.exists():
+        write_text(page, with_section(page.read_text(encoding="utf-8"), text))
+
+
+def results(folder: Path, tasks: Sequence[str], beside: Path) -> str:
+    """Markdown of every task that has rows; links are relative to the folder `beside`."""
     lines = []
     for task in tasks:
         path = folder / f"robust-{task}.json"
         if path.exists():
             content = json.loads(path.read_text())
-            description, groups = content["description"], by_method(content["cells"])
-            draw(path.with_suffix(".png"), description, groups, task)
-            lines += section(task, path, description, groups, page.parent)
-    print("\n".join(lines))
-    if page.exists():
-        write_text(page, with_section(page.read_text(encoding="utf-8"), lines))
+            lines += _section(task, path, content["description"], by_method(content["cells"]), beside)
+    return "\n".join(lines)
 
 
-def section(task: str, path: Path, description: Mapping[str, Any], groups: Groups, beside: Path) -> list[str]:
-    """The Markdown lines of one task."""
+def _section(task: str, path: Path, description: Mapping[str, Any], groups: Groups, beside: Path) -> list[str]:
     picture = path.with_suffix(".png")
     link = picture.relative_to(beside) if picture.is_relative_to(beside) else picture
     return [
@@ -201,16 +209,16 @@ def section(task: str, path: Path, description: Mapping[str, Any], groups: Group
         "",
         *returns_table(description, groups),
         "",
-        f"![Returns of all methods over the test values, one panel for each comparison]({link})",
+        f"![Return of each method over the test values]({link})",
         "",
         *claims_table(description, groups),
         "",
     ]
 
 
-def with_section(text: str, lines: Sequence[str]) -> str:
+def with_section(text: str, results: str) -> str:
     """The page with its section of results replaced."""
-    body = "\n".join([BEGIN, "", *lines, END])
+    body = f"{BEGIN}\n\n{results}\n{END}"
     return re.sub(f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: body, text, flags=re.DOTALL)
 
 
