@@ -9,6 +9,8 @@ from melro_gym.evaluation.entropy_audit import diagnose as diagnose
 from melro_gym.evaluation.episodes import EpisodeRecord as EpisodeRecord
 from melro_gym.evaluation.figures import draw_returns as draw_returns
 from melro_gym.evaluation.figures import write_video as write_video
+from melro_gym.evaluation.importance import Importance as Importance
+from melro_gym.evaluation.importance import importances as importances
 from melro_gym.evaluation.players import Player as Player
 from melro_gym.evaluation.players import read_players as read_players
 from melro_gym.evaluation.playing import takes_rows as takes_rows
@@ -45,6 +47,7 @@ from melro_gym.evaluation.table import EvaluationTable as EvaluationTable
 from melro_gym.evaluation.table import Line as Line
 from melro_gym.evaluation.tasks import Task as Task
 from melro_gym.evaluation.tuning import Trial as Trial
+from melro_gym.evaluation.tuning import finished_trials as finished_trials
 from melro_gym.evaluation.tuning import tune as tune
 
 __all__: list[str]

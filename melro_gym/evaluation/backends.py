@@ -4,6 +4,9 @@ A backend is a generator: it is given a function and what to call it with, and y
 Of the libraries only joblib comes with this package; the others are extras.
 """
 
+# Optional libraries, which need not be installed where types are checked.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence

@@ -85,7 +85,8 @@ def test_a_record_says_what_was_played_and_how(agent_file, whole):
 
 
 def test_diagnostics_are_those_of_the_vector_controller(agent_file, whole):
-    envs = gym.make_vec(ENV, 2, vector_kwargs={"autoreset_mode": gym.vector.AutoresetMode.DISABLED}, **SHORT)
+    kwargs: dict = {"vector_kwargs": {"autoreset_mode": gym.vector.AutoresetMode.DISABLED}, **SHORT}
+    envs = gym.make_vec(ENV, 2, **kwargs)
     controller = VectorMELROController(envs, melro_gym.load_agent(agent_file), **PLAN)
     records = [item for item in whole.records if item.method == "melro" and item.label and item.seed == 1]
     controller.reset(seed=[item.reset_seed for item in records])
@@ -137,7 +138,7 @@ def test_rows_do_not_depend_on_the_order_and_division_of_the_tasks(agent_file, w
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["joblib", "ray", "slurm"])
 def test_every_backend_gives_the_same_rows(agent_file, whole, tmp_path, backend):
-    pytest.importorskip({"slurm": "submitit"}.get(backend, backend))
+    pytest.importorskip("submitit" if backend == "slurm" else backend)
     settings = {"cluster": "local"} if backend == "slurm" else {}
     results = run_study(study_of(agent_file), tmp_path, backend=backend, jobs=2, settings=settings)
     assert rows(results) == rows(whole)
@@ -241,7 +242,7 @@ class Told(gym.Env):
 
 
 def test_a_record_says_what_was_perturbed_and_whether_it_succeeded(agent_file, tmp_path):
-    gym.register("study/Told-v0", entry_point=lambda: Told())
+    gym.register("study/Told-v0", entry_point=lambda **kwargs: Told(**kwargs))
     players = read_players([agent_file], ["base-mean"])
     study = make_study(players, [("set", Case("study/Told-v0"))], seeds=[0], episodes=1)
     [record] = run_study(study, tmp_path, backend="serial").records
