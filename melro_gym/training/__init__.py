@@ -1,6 +1,7 @@
 """Off-line training: a loop around algorithms, of which MELRO (Algorithm 1) is one; replay, presets."""
 
 from melro_gym.training.algorithms import AbstractAlgorithm as AbstractAlgorithm
+from melro_gym.training.audits import EntropyAudits as EntropyAudits
 from melro_gym.training.callbacks import Callback as Callback
 from melro_gym.training.config import TrainConfig as TrainConfig
 from melro_gym.training.ensemble import add_ensemble as add_ensemble

@@ -1,4 +1,4 @@
-"""The learning curve on disk: a line per evaluation, as JSONL and as CSV."""
+"""Rows per evaluation on disk, such as the learning curve, as JSONL and as CSV."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from typing import Any
 
 from melro_gym.files import write_bytes
 
-CURVE_FILE = "curve.jsonl"
-TABLE_FILE = "curve.csv"
-
 
 class Curve:
     """Evaluations of a run so far; both files are complete and agree with each other after every change.
@@ -21,13 +18,14 @@ class Curve:
     Args:
         folder: of the run.
         steps: evaluations after this many environment steps are dropped: their run was killed before it saved.
+        name: of the two files.
     """
 
-    def __init__(self, folder: Path, steps: int):
-        self._folder = folder
+    def __init__(self, folder: Path, steps: int, *, name: str = "curve"):
+        self._lines, self._table = folder / f"{name}.jsonl", folder / f"{name}.csv"
         self._rows: list[dict[str, Any]] = []
-        if (folder / CURVE_FILE).exists():
-            rows = [json.loads(line) for line in (folder / CURVE_FILE).read_text().splitlines()]
+        if self._lines.exists():
+            rows = [json.loads(line) for line in self._lines.read_text().splitlines()]
             self._rows = [row for row in rows if row["env_steps"] <= steps]
             self._write()
 
@@ -49,8 +47,8 @@ class Curve:
         writer = csv.DictWriter(table, list(names), lineterminator="\n")
         writer.writeheader()
         writer.writerows(self._rows)
-        write_bytes(self._folder / TABLE_FILE, table.getvalue().encode())
-        write_bytes(self._folder / CURVE_FILE, lines.encode())
+        write_bytes(self._table, table.getvalue().encode())
+        write_bytes(self._lines, lines.encode())
 
 
 def score(numbers: dict[str, Any]) -> float:

@@ -79,11 +79,7 @@ class Melro(AbstractAlgorithm[LearnerState]):
 
     def needs(self, state: LearnerState, replay: Replay, rng: np.random.Generator) -> Needed:
         """Windows for the model, and states to imagine from."""
-        if replay.rows.terminated.any() and not state.agent.terminates:
-            raise ValueError(
-                "The environment terminated an episode, but the world model has no continuation head, since none of "
-                "the random policy's episodes terminated. Start again with the setting terminates=true."
-            )
+        check_continuation(state.agent, replay)
         windows = sample_windows(self.config.algorithm, state.agent, replay, rng)
         return Needed(windows, self._starts(replay, rng))
 
@@ -120,6 +116,19 @@ class Melro(AbstractAlgorithm[LearnerState]):
         learning_rate = 1.0 - (1.0 - config.final_learning_rate) * done
         entropy_weight = min(done / config.entropy_rise, 1.0) if config.entropy_rise > 0.0 else 1.0
         return Shares(jnp.float32(learning_rate), jnp.float32(entropy_weight))
+
+
+def check_continuation(agent: Agent, replay: Replay) -> None:
+    """Refuse data that ends where the world model cannot.
+
+    Raises:
+        ValueError: an episode terminated, and the model has no continuation head.
+    """
+    if replay.rows.terminated.any() and not agent.terminates:
+        raise ValueError(
+            "The environment terminated an episode, but the world model has no continuation head, since none of "
+            "the random policy's episodes terminated. Start again with the setting terminates=true."
+        )
 
 
 def sample_windows(config: MelroConfig, agent: Agent, replay: Replay, rng: np.random.Generator) -> Window:

@@ -49,17 +49,12 @@ class Sac(AbstractAlgorithm[SacState]):
             raise ValueError("`imagine` needs a world model, which the algorithm 'sac' does not train; leave it empty.")
         if config.networks.model_input != "action":
             raise ValueError(f"The algorithm 'sac' needs `model_input='action'`; got {config.networks.model_input!r}.")
-        settings, updates = config.algorithm, _updates(config)
-        if updates % settings.policy_every:
-            raise ValueError(
-                f"`policy_every` must divide `collect_decisions` x `updates_per_decision` = {updates}; "
-                f"got {settings.policy_every}."
-            )
+        check_policy_every(config)
 
     @property
     def updates_per_round(self) -> int:
         """Those of the critics."""
-        return _updates(self.config)
+        return updates_per_round(self.config)
 
     def init(self, agent: Agent) -> SacState:
         """Critics, target critics and fresh optimisers."""
@@ -95,5 +90,19 @@ class Sac(AbstractAlgorithm[SacState]):
         return {"critic_entropy": "of later steps"}
 
 
-def _updates(config: TrainConfig) -> int:
+def updates_per_round(config: TrainConfig) -> int:
+    """Updates of the critics between two collections."""
     return config.collection.collect_decisions * config.algorithm.updates_per_decision
+
+
+def check_policy_every(config: TrainConfig) -> None:
+    """Refuse rounds of updates that do not come out even.
+
+    Raises:
+        ValueError: `policy_every` does not divide them.
+    """
+    updates, every = updates_per_round(config), config.algorithm.policy_every
+    if updates % every:
+        raise ValueError(
+            f"`policy_every` must divide `collect_decisions` x `updates_per_decision` = {updates}; got {every}."
+        )
