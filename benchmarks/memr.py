@@ -41,9 +41,9 @@ class Task(NamedTuple):
 
 
 TASKS = {
-    "cartpole-swingup": Task("CartpoleSwingup-v0", 12_000, 600.0),
-    "cartpole-balance": Task("CartpoleBalance-v0", 12_000, 900.0),
-    "pendulum-swingup": Task("PendulumSwingup-v0", 20_000, 600.0),
+    "cartpole-swingup": Task("CartpoleSwingup-v0", 10_000, 600.0),
+    "cartpole-balance": Task("CartpoleBalance-v0", 10_000, 900.0),
+    "pendulum-swingup": Task("PendulumSwingup-v0", 10_000, 600.0),
 }
 
 

@@ -192,7 +192,7 @@ def test_names_are_rows_of_settings():
         ({"model_input": "distribution"}, "'memr' needs `model_input='action'`"),
         ({"model_window": 4, "initial_decisions": 3}, "`initial_decisions` must be at least `model_window`=4"),
         ({"policy_every": 3}, r"`policy_every` must divide .* = 200"),
-        ({"weights_to": 1.5}, "`weights_to` must be at most 1"),
+        ({"weights_to": 1.5}, "`weights_to` must be at least 0.0 and at most 1.0"),
         ({"importance": "median"}, "`importance`"),
     ],
 )
