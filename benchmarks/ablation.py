@@ -43,6 +43,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "fitted emission": {"emission": "fitted"},
     "entropy weight rises": {"entropy_rise": 0.5},
     "reward of action, next state": {"reward_input": "next_state_action"},
+    "three models": {"ensemble_size": 3},
+    "worst of three models": {"ensemble_size": 3, "backup": "worst"},
+    "mean of three models": {"ensemble_size": 3, "backup": "mean"},
+    "diverse starts": {"start_prioritisation": 0.6},
 }
 """One setting changed each, from the settings of the task."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -13,10 +14,18 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from melro_gym.models import Agent
 from melro_gym.models.ensemble import members_axis
 from melro_gym.training.algorithms.base import AbstractAlgorithm
+from melro_gym.training.algorithms.maxent import draw_states
 from melro_gym.training.algorithms.melro.config import MelroConfig
 from melro_gym.training.algorithms.melro.learner import LearnerState, init_learner, restart_average
 from melro_gym.training.algorithms.melro.model_losses import Metrics, Window
-from melro_gym.training.algorithms.melro.updates import Shares, Task, average_round, behaviour_round, model_round
+from melro_gym.training.algorithms.melro.updates import (
+    Shares,
+    Task,
+    average_round,
+    behaviour_round,
+    data_policy_round,
+    model_round,
+)
 from melro_gym.training.config import TrainConfig
 from melro_gym.training.registry import register_algorithm
 from melro_gym.training.replay import Replay, Transition
@@ -29,6 +38,8 @@ class Needed(NamedTuple):
     """Of the model's updates, leaves `(updates, batch, T, ...)`, of an ensemble's `(M, updates, ...)`."""
     starts: Float[Array, "updates batch S"]
     """Observations from which the policy/critic updates imagine."""
+    shown: Mapping[str, np.float32]
+    """Numbers of how they were drawn."""
 
 
 @register_algorithm
@@ -46,6 +57,12 @@ class Melro(AbstractAlgorithm[LearnerState]):
             raise ValueError(f"`initial_decisions` must be at least `model_window`={window}; got {initial}.")
         if config.collection.imagine and config.networks.model_input != "action":
             raise ValueError(f"`imagine` needs `model_input='action'`; got {config.networks.model_input!r}.")
+        if config.algorithm.backup != "nominal" and (config.networks.ensemble_size < 2 or config.algorithm.paper_index):
+            raise ValueError(
+                f"`backup={config.algorithm.backup!r}` needs `ensemble_size` of at least 2, and `paper_index=false`."
+            )
+        if config.algorithm.start_prioritisation > 0.0 and config.collection.imagine:
+            raise ValueError("`start_prioritisation` needs `imagine` to be empty: changes alter what policies do.")
         if config.networks.keep_healthy and not (config.collection.imagine and config.run.start_from):
             raise ValueError(
                 "`keep_healthy` needs `imagine` and `start_from`: a healthy agent, such as `harden` takes."
@@ -73,7 +90,8 @@ class Melro(AbstractAlgorithm[LearnerState]):
             windows = sample_windows(config, state.agent, replay, rng)
             state, _ = model_round((self.task, windows, jr.fold_in(key, index), shares.learning_rate), state)
         for index in range(-(-config.critic_warmup // config.behaviour_updates)):
-            inputs = self.task, self._starts(replay, rng), jr.fold_in(key, model_rounds + index), shares
+            starts, _ = self._starts(state, replay, rng, uniform=True)
+            inputs = self.task, starts, jr.fold_in(key, model_rounds + index), shares
             state, _ = behaviour_round(inputs, state, critic_only=True)
         return restart_average(state)
 
@@ -81,7 +99,7 @@ class Melro(AbstractAlgorithm[LearnerState]):
         """Windows for the model, and states to imagine from."""
         check_continuation(state.agent, replay)
         windows = sample_windows(self.config.algorithm, state.agent, replay, rng)
-        return Needed(windows, self._starts(replay, rng))
+        return Needed(windows, *self._starts(state, replay, rng))
 
     def update(
         self, state: LearnerState, needed: Needed, key: PRNGKeyArray, done: float
@@ -91,7 +109,13 @@ class Melro(AbstractAlgorithm[LearnerState]):
         shares = self.shares(done)
         state, metrics = model_round((self.task, needed.windows, model_key, shares.learning_rate), state)
         state, more = behaviour_round((self.task, needed.starts, behaviour_key, shares), state)
-        return average_round(self.config.algorithm.average_rate, state), {**metrics, **more}
+        if state.data_policy is not None:
+            key = jr.fold_in(behaviour_key, 1)
+            inputs = self.config.algorithm, state.agent, needed.starts, key, shares.learning_rate
+            data_policy, fit = data_policy_round(inputs, state.data_policy)
+            state, more = state._replace(data_policy=data_policy), {**more, **fit}
+        shown = {name: jnp.asarray(value) for name, value in needed.shown.items()}
+        return average_round(self.config.algorithm.average_rate, state), {**metrics, **more, **shown}
 
     def actor(self, state: LearnerState) -> Agent:
         """The latest networks."""
@@ -105,10 +129,18 @@ class Melro(AbstractAlgorithm[LearnerState]):
         """How well the world model predicts."""
         return {"one_step_error": latest_error(agent, replay)}
 
-    def _starts(self, replay: Replay, rng: np.random.Generator) -> Array:
+    def _starts(
+        self, state: LearnerState, replay: Replay, rng: np.random.Generator, *, uniform: bool = False
+    ) -> tuple[Array, dict[str, np.float32]]:
+        """Observations `(updates, batch, S)`, and numbers of a draw by priority."""
         config, members = self.config.algorithm, self.config.networks.ensemble_size
-        batch = -(-config.imagined_batch // members) * members
-        return jnp.asarray(replay.sample_states(rng, (config.behaviour_updates, batch)))
+        shape = config.behaviour_updates, -(-config.imagined_batch // members) * members
+        if uniform or state.data_policy is None:
+            return jnp.asarray(replay.sample_states(rng, shape)), {}
+        policies = state.agent.policy, state.data_policy.policy, state.agent.normaliser
+        found = draw_states(rng, shape[0] * shape[1], replay.rows.obs, config.start_prioritisation, policies)
+        shown = {name.replace("rollouts", "starts"): value for name, value in found.shown.items()}
+        return jnp.asarray(replay.rows.obs[found.index]).reshape(*shape, -1), shown
 
     def shares(self, done: float) -> Shares:
         """The learning rate's share falls linearly to its last, the entropy weight's rises within `entropy_rise`."""

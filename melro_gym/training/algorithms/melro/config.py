@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from melro_gym.settings import read_fields, setting, takes_any_source
+from melro_gym.training.algorithms.robust.config import BACKUPS
 
 AUTO = "auto"
 """Value of `entropy_weight`: learned."""
@@ -45,6 +46,12 @@ class MelroConfig:
     """Imagined trajectories per policy/critic update, rounded up to a multiple of `ensemble_size` [n_samples]."""
     imagined_steps: int = setting(6, low=1, amendable=True)
     """Decisions per imagined trajectory [policy n_time_steps]."""
+    backup: str = setting("nominal", choices=BACKUPS)
+    """Next states that targets look at: the one in a trajectory's own world model, or what all of the ensemble's
+    predict, of which the `worst` or the `mean` counts. Not in the paper."""
+    start_prioritisation: float = setting(0.0, low=0.0)
+    """How much imagination prefers to start where the policy does what imagined data lack (alpha of Zhang et al. 2020,
+    Eq. 3); 0 starts everywhere alike. Not in the paper."""
     td_lambda: float = setting(0.95, low=0.0, high=1.0, amendable=True)
     """Share of the critic's own value in the targets it learns from, decision by decision (lambda)."""
     entropy_weight: float | str = setting(0.01, low=0.0, words=(AUTO,), amendable=True)

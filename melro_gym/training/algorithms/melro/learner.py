@@ -14,11 +14,13 @@ from melro_gym.models import AbstractCritic, Agent, InferenceNetwork, WorldModel
 from melro_gym.models.ensemble import each_member, learners, member_keys
 from melro_gym.models.world_model import control_size
 from melro_gym.seeds import random_key
+from melro_gym.training.algorithms.maxent import DataPolicy, make_data_policy
 from melro_gym.training.algorithms.melro.config import AUTO, MelroConfig
 from melro_gym.training.parameters import copied, trainable
 
 _INFERENCE_STREAM = 1 << 31
-"""Stream of the run's seed beyond those of its rounds."""
+_DATA_STREAM = (1 << 31) + 1
+"""Streams of the run's seed beyond those of its rounds."""
 
 
 class Model(NamedTuple):
@@ -55,6 +57,8 @@ class LearnerState(NamedTuple):
     critic_optimiser: optax.OptState
     temperature: Temperature | None = None
     """None where the weight of the entropy is given."""
+    data_policy: DataPolicy | None = None
+    """What imagined data do in a state; None where imagination starts everywhere alike."""
 
 
 class Optimisers(NamedTuple):
@@ -89,7 +93,16 @@ def init_learner(agent: Agent, config: MelroConfig, seed: int) -> LearnerState:
         optimisers.policy.init(trainable(agent.policy)),
         optimisers.critic.init(trainable(agent.critic)),
         make_temperature(config),
+        make_starts(agent, config, seed),
     )
+
+
+def make_starts(agent: Agent, config: MelroConfig, seed: int) -> DataPolicy | None:
+    """The untrained policy of the imagined data, where the settings want starts by priority."""
+    if config.start_prioritisation == 0.0:
+        return None
+    key = jr.fold_in(random_key(seed), _DATA_STREAM)
+    return make_data_policy(agent.policy, config.learning_rate, key)
 
 
 def make_temperature(config: MelroConfig) -> Temperature | None:

@@ -13,10 +13,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from melro_gym.models import AbstractCritic, AbstractPolicy, AbstractWorldModel
+from melro_gym.models.world_model import encode_control
 from melro_gym.training.algorithms.melro.imagination import Imagined, imagine
 from melro_gym.training.algorithms.melro.model_losses import Metrics
 from melro_gym.training.algorithms.melro.returns import lambda_returns
+from melro_gym.training.algorithms.offpolicy import least
+from melro_gym.training.algorithms.robust.evaluation import over_members
 
+Everywhere = Callable[[Array, Array], Array]
+"""From a state `(S,)` and a control `(C,)` to the next states of all models, `(M, S)`."""
 Components = TypeVar("Components", bound=tuple[Any, ...])
 
 
@@ -71,11 +76,14 @@ def behaviour_loss(
     *,
     model_input: str,
     paper_index: bool,
+    backup: str = "nominal",
+    everywhere: Everywhere | None = None,
 ) -> tuple[Array, Metrics]:
     """`-zeta L_pi + L_v` of one imagined trajectory (Eq. 14 without its regulariser; `L_pi` is maximised).
 
     The policy's gradient flows through the model and through the target critic's inputs, never into the critic's
-    parameters (`sg` of Eq. 11-12); the critic's gradient stops at states and actions.
+    parameters (`sg` of Eq. 11-12); the critic's gradient stops at states and actions. With another `backup` than
+    `nominal`, targets look at the next states of all models, which `everywhere` predicts.
     """
     policy, critic = behaviour
     imagined = imagine(world_model, policy, state, noise, model_input)
@@ -86,6 +94,9 @@ def behaviour_loss(
     frozen = eqx.combine(frozen, target_critic)
     values = jax.vmap(frozen)(imagined.states, imagined.controls)
     entropies = imagined.distributions.entropy()
+    robust = None
+    if everywhere is not None:
+        robust = robust_values(everywhere, policy, frozen, imagined, noise, model_input=model_input, backup=backup)
     returns = lambda_returns(
         rewards,
         entropies[:-1],
@@ -94,6 +105,7 @@ def behaviour_loss(
         entropy_weight=settings.entropy_weight,
         td_lambda=settings.td_lambda,
         paper_index=paper_index,
+        robust=robust,
     )
     objective = policy_return(returns[:-1], alive)
     states, controls = jax.lax.stop_gradient((imagined.states[:-1], imagined.controls[:-1]))
@@ -108,6 +120,31 @@ def behaviour_loss(
         **_clipping(imagined),
     }
     return -scale * objective + value_loss, metrics
+
+
+def robust_values(
+    everywhere: Everywhere,
+    policy: AbstractPolicy,
+    critic: AbstractCritic,
+    imagined: Imagined,
+    noise: Float[Array, "steps A"],
+    *,
+    model_input: str,
+    backup: str,
+) -> Float[Array, " H"]:
+    """What the next state of each imagined step is worth by the worst of all models, or in their mean.
+
+    As in Robust MPO (Mankowitz et al. 2020, Eq. 1 and 3), with the ensemble's models as the uncertainty set. The policy
+    acts in every model's next state with the noise of the trajectory's own next action, so models that agree give that
+    action's value.
+    """
+
+    def one(state: Array, control: Array, eps: Array) -> Array:
+        value = lambda following: critic(following, encode_control(policy(following), eps, model_input))
+        return jax.vmap(value)(everywhere(state, control))
+
+    values = jax.vmap(one, out_axes=1)(imagined.states[:-1], imagined.controls[:-1], noise[1:])
+    return least(values) if backup == "worst" else over_members(values, backup)
 
 
 def _clipping(imagined: Imagined) -> Metrics:

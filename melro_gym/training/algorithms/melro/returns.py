@@ -16,6 +16,7 @@ def lambda_returns(
     entropy_weight: Array | float,
     td_lambda: Array | float,
     paper_index: bool = False,
+    robust: Float[Array, " H"] | None = None,
 ) -> Float[Array, " H+1"]:
     """Targets `R(s_0) ... R(s_H)` of one imagined trajectory, computed backwards from `R(s_H) = v(s_H, a_H)` (Eq. 12).
 
@@ -23,9 +24,15 @@ def lambda_returns(
 
     Deviation: Eq. 11 prints `v_t` in place of `v_{t+1}`, which bootstraps a state's target from its own value;
     `paper_index=True` gives that form. `discounts` is gamma times the probability that the episode goes on.
+
+    With `robust`, what each next state is worth by the worst or the mean of several models, the temporal differences
+    look there: `R_t = v_t + sum_k (gamma lambda)^k delta_{t+k}`, `delta_t = r_t + eta H_t + gamma_t robust_t - v_t`.
     """
-    bootstrap = values[:-1] if paper_index else values[1:]
-    immediate = rewards + entropy_weight * entropies + discounts * (1.0 - td_lambda) * bootstrap
+    if robust is None:
+        bootstrap = values[:-1] if paper_index else values[1:]
+        immediate = rewards + entropy_weight * entropies + discounts * (1.0 - td_lambda) * bootstrap
+    else:
+        immediate = rewards + entropy_weight * entropies + discounts * (robust - td_lambda * values[1:])
 
     def backward(following: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
         target, discount = inputs

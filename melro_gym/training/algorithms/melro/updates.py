@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from melro_gym.adaptation import make_change
 from melro_gym.models import Agent
 from melro_gym.models.ensemble import each_member, learned, learners, member_keys, members_axis
+from melro_gym.training.algorithms.maxent import DataPolicy, fit_data_policy
 from melro_gym.training.algorithms.melro.config import MelroConfig
 from melro_gym.training.algorithms.melro.learner import (
     LearnerState,
@@ -27,6 +28,7 @@ from melro_gym.training.algorithms.melro.learner import (
 )
 from melro_gym.training.algorithms.melro.losses import (
     Behaviour,
+    Everywhere,
     ReturnSettings,
     behaviour_loss,
     conservative_gradient,
@@ -136,6 +138,12 @@ def _deal(single: Callable[..., Any], agent: Agent) -> Callable[..., Any]:
     return lambda *rows: each(learners(model), *map(part, rows))
 
 
+def _everywhere(agent: Agent, seen: Callable[[Any], Any]) -> Everywhere:
+    """Next states in all world models of the agent, each as it is `seen`."""
+    members = agent.world_model.members
+    return lambda state, control: eqx.filter_vmap(lambda model: seen(model).step(state, control))(members)
+
+
 def behaviour_gradient(task: Task, agent: Agent) -> Callable[..., tuple[Behaviour, Metrics]]:
     """Gradient of the combined loss (Eq. 14) for states `(batch, S)` and noise `(batch, steps + 1, A)`.
 
@@ -161,13 +169,15 @@ def behaviour_gradient(task: Task, agent: Agent) -> Callable[..., tuple[Behaviou
             behaviour = behaviour._replace(policy=eqx.combine(jax.lax.stop_gradient(parameters.policy), static.policy))
 
         def single(model: Any, start: Array, eps: Array, key: PRNGKeyArray) -> tuple[Array, Metrics]:
-            learned, bootstrap = behaviour, target
+            learned, bootstrap, seen = behaviour, target, lambda model: model
             if change is not None:
                 context = change.draw(key)
                 learned = Behaviour(*(change.informed(module, context) for module in behaviour))
-                model, bootstrap = change.changed(model, context), change.informed(target, context)
+                seen, bootstrap = lambda model: change.changed(model, context), change.informed(target, context)
                 start = change.start(start, context)
-            return behaviour_loss(learned, bootstrap, model, start, eps, settings, **forms)
+            predicts = _everywhere(agent, seen) if config.backup != "nominal" else None
+            options = {**forms, "backup": config.backup, "everywhere": predicts}
+            return behaviour_loss(learned, bootstrap, seen(model), start, eps, settings, **options)
 
         losses, metrics = _deal(single, agent)(states, noise, jr.split(key, len(states)))
         return jnp.mean(losses), jax.tree.map(jnp.mean, metrics)
@@ -249,6 +259,22 @@ def temperature_step(
 def average_round(rate: float, state: LearnerState) -> LearnerState:
     """Move the average towards the agent by `rate`; `state` is donated."""
     return state._replace(average=towards(state.average, state.agent, rate))
+
+
+@eqx.filter_jit(donate="all-except-first")
+def data_policy_round(
+    inputs: tuple[MelroConfig, Agent, Float[Array, "updates batch S"], PRNGKeyArray, Float[Array, ""]],
+    former: DataPolicy,
+) -> tuple[DataPolicy, Metrics]:
+    """The policy of the imagined data, fitted to what the agent's does in a round's starts; `former` is donated."""
+    config, agent, observations, key, rate = inputs
+    states = agent.normaliser(observations.reshape(-1, observations.shape[-1]))
+    chosen = jax.vmap(agent.policy)(states)
+    noise_key, fit_key = jr.split(key)
+    actions = chosen.mean + chosen.std * jr.normal(noise_key, chosen.mean.shape, jnp.float32)
+    options = {"epochs": 1, "batch": observations.shape[1], "learning_rate": config.learning_rate, "rate": rate}
+    fitted, loss = fit_data_policy(former, states, actions, fit_key, **options)
+    return fitted, {"starts/policy_loss": loss}
 
 
 def _mean(metrics: Metrics) -> Metrics:
