@@ -56,7 +56,7 @@ def test_every_evaluation_has_the_row_that_its_agent_would_have(tmp_path):
             assert row[name] == pytest.approx(wanted, rel=1e-6) if wanted is not None else row[name] is None
     assert list(found[0])[1:8][:3] == ["reward_scale", "alpha", "target_entropy"]
     assert found[0]["alpha"] > 0.0 and found[0]["target_entropy"] == -1.0
-    table = list(csv.DictReader((tmp_path / "audit.csv").open()))
+    table = csv.DictReader((tmp_path / "audit.csv").read_text().splitlines())
     assert [float(line["entropy"]) for line in table] == [row["entropy"] for row in found]
 
 
