@@ -26,6 +26,9 @@ class Train(Running):
     """With --resume: go on with other settings than the run had, such as another entropy_weight."""
     seeds: int = 1
     """How many to train side by side, with this seed and the ones after it, each in a folder seed-N of --out."""
+    audit: str | None = None
+    """Audit what entropy does to the policy at each evaluation, with and without a push, to audit.csv in the folder:
+    when an episode succeeds, as in 900 (a return) or position_error<=0.05 (a bound on its last info)."""
 
     def run(self) -> None:
         """Train; see `Running.watch`."""
@@ -36,5 +39,6 @@ class Train(Running):
         self.watch(
             make_config(self.preset, **{**options, **self.settings("env", "num_envs")}),
             seeds=self.seeds,
+            audit=self.audit,
             amend=self.amend,
         )

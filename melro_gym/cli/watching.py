@@ -9,28 +9,36 @@ from rich.progress import Progress
 
 from melro_gym.cli.display import console, make_progress, three_digits
 from melro_gym.models import Agent
-from melro_gym.training import Callback, TrainConfig, train, train_seeds
+from melro_gym.training import Callback, EntropyAudits, TrainConfig, train, train_seeds
 from melro_gym.training.seeds import seed_folders
 from melro_gym.training.signals import StopOnSignal
 
 
-def watch_training(config: TrainConfig, out: Path, *, seeds: int = 1, **switches: Any) -> None:
+def watch_training(
+    config: TrainConfig, out: Path, *, seeds: int = 1, audit: str | None = None, **switches: Any
+) -> None:
     """Train with a progress bar and a line per evaluation; Ctrl-C and SIGTERM save the state before leaving.
 
     Args:
         config: settings.
         out: folder of the run, or of several runs' folders.
         seeds: how many runs, side by side, with the settings' seed and the ones after it.
+        audit: when an episode succeeds, for an entropy audit at each evaluation; None for no audits.
         **switches: further arguments of `melro_gym.train`.
     """
+    audits = lambda folder: [] if audit is None else [EntropyAudits(folder, success=audit)]
     what = f"{config.run.env} for {config.run.total_env_steps} environment steps"
     console.print(f"Training on {what}, {'' if seeds == 1 else f'{seeds} seeds, '}to {out}.", soft_wrap=True)
     folders = [out]
     with StopOnSignal() as stop, make_progress() as progress:
         if seeds == 1:
-            train(config, out, callbacks=[Display(progress, config), stop], **switches)
+            train(config, out, callbacks=[Display(progress, config), *audits(out), stop], **switches)
         else:
-            named = lambda run: [Display(progress, run, f"seed {run.run.seed}  "), stop]
+            named = lambda run: [
+                Display(progress, run, f"seed {run.run.seed}  "),
+                *audits(*seed_folders(run, out, 1)),
+                stop,
+            ]
             train_seeds(config, out, seeds, watch=named, **switches)
             folders = seed_folders(config, out, seeds)
     console.print("Stopped and saved; continue with --resume." if stop.is_set else "Done.")
