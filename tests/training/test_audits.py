@@ -11,7 +11,7 @@ import probes
 import pytest
 from toys import TINY
 
-from melro_gym import Callback, train
+from melro_gym import Callback, cli, train
 from melro_gym.evaluation import Success, audit_agent
 from melro_gym.training import EntropyAudits
 
@@ -66,6 +66,16 @@ def test_rows_of_a_run_that_was_killed_are_made_anew(tmp_path):
     audits = EntropyAudits(tmp_path, episodes=1, success="0")
     train("probe/Chase-v0", tmp_path, callbacks=[audits, Kept()], **SETTINGS)
     assert [row["env_steps"] for row in rows(tmp_path)] == [10, 20]
+
+
+def test_the_command_line_audits_where_it_is_told_when_an_episode_succeeds(tmp_path, monkeypatch):
+    made: list = []
+    monkeypatch.setattr("melro_gym.cli.watching.train", lambda config, out, callbacks, **rest: made.append(callbacks))
+    words = ["train", "--env", "probe/Chase-v0", "--out", str(tmp_path / "run")]
+    assert cli.main([*words, "--audit", "position_error<=0.05"]) == 0
+    assert cli.main(words) == 0
+    assert [sum(isinstance(each, EntropyAudits) for each in callbacks) for callbacks in made] == [1, 0]
+    assert cli.main([*words, "--audit", "often"]) == 1 and len(made) == 2
 
 
 @pytest.mark.parametrize(
