@@ -42,19 +42,20 @@ class Distance(AbstractCritic):
 def test_robust_returns_are_sums_of_robust_temporal_differences():
     rng = np.random.default_rng(0)
     rewards, entropies, values, discounts, robust = (
-        rng.standard_normal(size).astype(np.float32) for size in (5, 5, 6, 5, 5)
+        jnp.asarray(rng.standard_normal(size), jnp.float32) for size in (5, 5, 6, 5, 5)
     )
-    discounts = np.abs(discounts) / 2
+    discounts = jnp.abs(discounts) / 2
     shared: dict[str, Any] = {"entropy_weight": 0.2, "td_lambda": 0.8}
-    returns = lambda_returns(rewards, entropies, values, discounts, robust=jnp.asarray(robust), **shared)
+    returns = lambda_returns(rewards, entropies, values, discounts, robust=robust, **shared)
     for first in range(5):
         total, weight = float(values[first]), 1.0
         for t in range(first, 5):
-            total += weight * (rewards[t] + 0.2 * entropies[t] + discounts[t] * robust[t] - values[t])
-            weight *= discounts[t] * 0.8
+            reward, entropy, discount = float(rewards[t]), float(entropies[t]), float(discounts[t])
+            total += weight * (reward + 0.2 * entropy + discount * float(robust[t]) - float(values[t]))
+            weight *= discount * 0.8
         assert float(returns[first]) == pytest.approx(total, rel=1e-4, abs=1e-4)
     plain = lambda_returns(rewards, entropies, values, discounts, **shared)
-    same = lambda_returns(rewards, entropies, values, discounts, robust=jnp.asarray(values[1:]), **shared)
+    same = lambda_returns(rewards, entropies, values, discounts, robust=values[1:], **shared)
     np.testing.assert_allclose(plain, same, rtol=1e-5, atol=1e-5)
 
 
