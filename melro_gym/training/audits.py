@@ -52,7 +52,10 @@ class EntropyAudits(Callback):
     ):
         self._folder = Path(folder)
         self._success = Success.parse(success) if isinstance(success, str) else success
-        numbers = {"episodes": read_count("episodes", episodes), "push_steps": read_count("push_steps", push_steps)}
+        numbers: dict[str, Any] = {
+            "episodes": read_count("episodes", episodes),
+            "push_steps": read_count("push_steps", push_steps),
+        }
         self._options = numbers | {"seed": read_seed(seed)}
         self._rows: Curve | None = None
 

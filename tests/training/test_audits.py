@@ -42,7 +42,8 @@ def rows(folder) -> list[dict[str, Any]]:
 
 
 def test_every_evaluation_has_the_row_that_its_agent_would_have(tmp_path):
-    kept, audit = Kept(), {"episodes": 2, "push_steps": 3}
+    kept = Kept()
+    audit: dict[str, Any] = {"episodes": 2, "push_steps": 3}
     for _ in range(2):  # stopped after the first evaluation, then resumed
         audits = EntropyAudits(tmp_path, success="16", **audit)
         train("probe/Chase-v0", tmp_path, resume=True, callbacks=[audits, kept], **SETTINGS)

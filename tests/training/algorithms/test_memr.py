@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -71,11 +72,11 @@ def test_segments_are_kept_in_a_ring_and_batches_come_from_one():
     data = empty(3, 4, 2, 1)
     for value in range(5):
         data = append(data, _segment(float(value)))
-    assert int(data.count) == 5 and data.rows.rewards[:, 0].tolist() == [3.0, 4.0, 2.0]
+    assert int(data.written) == 5 and data.rows.rewards[:, 0].tolist() == [3.0, 4.0, 2.0]
     rng = np.random.default_rng(0)
     batches = picked(data, jnp.asarray(sample_picks(rng, 3, 4, (200, 6), True)))
     assert batches.states.shape == (200, 6, 2)
-    for column in batches:
+    for column in jax.tree.leaves(batches):
         values = np.asarray(column).reshape(200, -1)
         assert np.all(values == values[:, :1])  # of one segment
     assert set(np.asarray(batches.rewards)[:, 0]) == {2.0, 3.0, 4.0}
@@ -150,7 +151,7 @@ def test_interrupted_after_every_round_it_ends_with_the_same_state(folder, tmp_p
 def test_a_run_holds_its_segments_with_their_weights(folder):
     arrays = states(folder)
     weights = arrays["learner.data.rows.weights"]
-    assert weights.shape == (3, 50) and int(arrays["learner.data.count"]) == 6
+    assert weights.shape == (3, 50) and int(arrays["learner.data.written"]) == 6
     np.testing.assert_array_equal(weights.max(axis=1), 1.0)  # divided by the largest of each
     assert np.all((weights.min(axis=1) > 0.0) & (weights.min(axis=1) < 0.9))
 

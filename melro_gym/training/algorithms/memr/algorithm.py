@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -120,12 +119,12 @@ class ModelRollouts(AbstractAlgorithm[MemrState]):
         windows = sample_windows(settings.model, state.agent, replay, rng)
         found = self._draw(state, replay, rng)
         updates, real = updates_per_round(self.config), round(settings.batch * settings.real_share)
-        filled = min(int(state.data.count) + 1, settings.segments)  # with that of this round
+        filled = min(int(state.data.written) + 1, settings.segments)  # with that of this round
         shape = updates, settings.batch - real
         picks = sample_picks(rng, filled, self.starts * settings.horizon, shape, settings.segmented)
         batches = sample_batches(replay, rng, (updates, real))
-        drawn = Drawn(replay.rows.obs[found.index], found.ratios, picks, batches)
-        return Needed(windows, jax.tree.map(jnp.asarray, drawn), found.shown)
+        drawn = Drawn(*map(jnp.asarray, (replay.rows.obs[found.index], found.ratios, picks)), batches)
+        return Needed(windows, drawn, found.shown)
 
     def update(
         self, state: MemrState, needed: Needed, key: PRNGKeyArray, done: float
@@ -154,8 +153,9 @@ class ModelRollouts(AbstractAlgorithm[MemrState]):
 
     def _draw(self, state: MemrState, replay: Replay, rng: np.random.Generator) -> Draw:
         """By priority, but for the first segment, which a model-data policy cannot know yet."""
-        known = state.data_policy is not None and int(state.data.count) > 0
-        policies = (state.sac.policy, state.data_policy.policy, state.agent.normaliser) if known else None
+        policies = None
+        if state.data_policy is not None and int(state.data.written) > 0:
+            policies = state.sac.policy, state.data_policy.policy, state.agent.normaliser
         return draw_states(rng, self.starts, replay.rows.obs, self.config.algorithm.prioritisation, policies)
 
 

@@ -17,7 +17,7 @@ class ModelData(NamedTuple):
 
     rows: Batch
     """Leaves `(segments, rows, ...)`, with the weights that the rows had when they were drawn."""
-    count: Int[Array, ""]
+    written: Int[Array, ""]
     """Segments ever written."""
 
     @property
@@ -35,8 +35,8 @@ def empty(segments: int, rows: int, obs_size: int, action_size: int) -> ModelDat
 
 def append(data: ModelData, segment: Batch) -> ModelData:
     """With one more segment, in place of the oldest where it is full."""
-    slot = data.count % data.segments
-    return ModelData(jax.tree.map(lambda kept, new: kept.at[slot].set(new), data.rows, segment), data.count + 1)
+    slot = data.written % data.segments
+    return ModelData(jax.tree.map(lambda kept, new: kept.at[slot].set(new), data.rows, segment), data.written + 1)
 
 
 def sample_picks(

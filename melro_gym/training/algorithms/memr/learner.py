@@ -102,7 +102,7 @@ def rollout_round(inputs: tuple[Task, Drawn, PRNGKeyArray, Shares], state: MemrS
     starts = agent.normaliser(drawn.starts)
     rows, proposed = roll_out(agent.world_model, state.sac.policy, starts, weights, rollout_key, config.horizon)
     data, data_policy = append(state.data, rows), state.data_policy
-    metrics: Metrics = {"rollouts/generated": data.count.astype(jnp.float32) * len(rows.rewards)}
+    metrics: Metrics = {"rollouts/generated": data.written.astype(jnp.float32) * len(rows.rewards)}
     if data_policy is not None:
         options = {"epochs": config.policy_epochs, "batch": config.batch, "learning_rate": config.learning_rate}
         data_policy, loss = fit_data_policy(data_policy, rows.states, proposed, fit_key, **options, rate=rate)
