@@ -56,7 +56,7 @@ class EntropyAudits(Callback):
             "episodes": read_count("episodes", episodes),
             "push_steps": read_count("push_steps", push_steps),
         }
-        self._options = numbers | {"seed": read_seed(seed)}
+        self._options: dict[str, Any] = numbers | {"seed": read_seed(seed)}
         self._rows: Curve | None = None
 
     def on_evaluation(self, numbers: dict[str, Any], agent: Agent) -> None:

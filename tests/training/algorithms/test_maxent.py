@@ -128,5 +128,5 @@ def test_the_signal_is_the_part_of_a_priority_that_is_the_states():
     obs = np.linspace(-1, 1, 400, dtype=np.float32)[:, None]
     found = draw_states(np.random.default_rng(0), 4000, obs, 1.0, (slope(1.0), slope(0.0), agent.normaliser))
     assert found.shown["rollouts/signal"] > 0.6
-    drawn = np.abs(obs[found.index])
+    drawn = np.abs(obs[found.rows])
     assert drawn.mean() > 0.65  # 0.5 where all are alike

@@ -87,7 +87,8 @@ def test_segments_are_kept_in_a_ring_and_batches_come_from_one():
 
 
 def test_real_rows_count_fully():
-    both = joined(Batch(*(leaf[None] for leaf in _segment(0.5))), Batch(*(leaf[None] for leaf in _segment(2.0, 3)[:5])))
+    stacked = lambda batch: jax.tree.map(lambda leaf: leaf[None], batch)
+    both = joined(stacked(_segment(0.5)), stacked(_segment(2.0, 3)._replace(weights=None)))
     assert both.rewards.shape == (1, 7) and both.weights is not None
     assert both.weights[0].tolist() == [0.5] * 4 + [1.0] * 3
 

@@ -75,7 +75,7 @@ def importance_weights(
 class Draw(NamedTuple):
     """States drawn from all that are stored."""
 
-    index: np.ndarray
+    rows: np.ndarray
     """`(n,)`, of the stored rows."""
     ratios: np.ndarray
     """`N P`, float32 `(n,)`."""

@@ -140,7 +140,7 @@ class Melro(AbstractAlgorithm[LearnerState]):
         policies = state.agent.policy, state.data_policy.policy, state.agent.normaliser
         found = draw_states(rng, shape[0] * shape[1], replay.rows.obs, config.start_prioritisation, policies)
         shown = {name.replace("rollouts", "starts"): value for name, value in found.shown.items()}
-        return jnp.asarray(replay.rows.obs[found.index]).reshape(*shape, -1), shown
+        return jnp.asarray(replay.rows.obs[found.rows]).reshape(*shape, -1), shown
 
     def shares(self, done: float) -> Shares:
         """The learning rate's share falls linearly to its last, the entropy weight's rises within `entropy_rise`."""

@@ -169,11 +169,13 @@ def behaviour_gradient(task: Task, agent: Agent) -> Callable[..., tuple[Behaviou
             behaviour = behaviour._replace(policy=eqx.combine(jax.lax.stop_gradient(parameters.policy), static.policy))
 
         def single(model: Any, start: Array, eps: Array, key: PRNGKeyArray) -> tuple[Array, Metrics]:
-            learned, bootstrap, seen = behaviour, target, lambda model: model
+            learned, bootstrap = behaviour, target
+            seen: Callable[[Any], Any] = lambda model: model
             if change is not None:
                 context = change.draw(key)
                 learned = Behaviour(*(change.informed(module, context) for module in behaviour))
-                seen, bootstrap = lambda model: change.changed(model, context), change.informed(target, context)
+                seen = functools.partial(change.changed, context=context)
+                bootstrap = change.informed(target, context)
                 start = change.start(start, context)
             predicts = _everywhere(agent, seen) if config.backup != "nominal" else None
             options = {**forms, "backup": config.backup, "everywhere": predicts}

@@ -123,7 +123,8 @@ class ModelRollouts(AbstractAlgorithm[MemrState]):
         shape = updates, settings.batch - real
         picks = sample_picks(rng, filled, self.starts * settings.horizon, shape, settings.segmented)
         batches = sample_batches(replay, rng, (updates, real))
-        drawn = Drawn(*map(jnp.asarray, (replay.rows.obs[found.index], found.ratios, picks)), batches)
+        starts, ratios = jnp.asarray(replay.rows.obs[found.rows]), jnp.asarray(found.ratios)
+        drawn = Drawn(starts, ratios, jnp.asarray(picks), batches)
         return Needed(windows, drawn, found.shown)
 
     def update(
