@@ -168,6 +168,13 @@ class Evidence:
         steps = [s.trained.env_steps for s in self.samples if s.series == series and s.cell in wanted]
         return min(steps), max(steps)
 
+    def plans_with_entropy(self, series: Series) -> bool | None:
+        """Whether a series' planner rewards entropy; None where its settings are unknown."""
+        weights = [
+            s.settings["entropy_weight"] for s in self.samples if s.series == series and "entropy_weight" in s.settings
+        ]
+        return bool(weights[0]) if weights else None
+
     def measured(self, measure: str, want: Callable[[Series], bool] = lambda _: True) -> list[tuple[Series, Cell]]:
         """Series and cells all of whose runs have a measure."""
         return [

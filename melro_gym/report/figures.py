@@ -13,7 +13,7 @@ from melro_gym.report import drawing
 from melro_gym.report.cells import Cell
 from melro_gym.report.evidence import Evidence
 from melro_gym.report.melro_rules import joints, numbers, perturbed
-from melro_gym.report.players import IMAGINED, MAXENT, PLAIN, PLANNED, RANDOMISED, Series
+from melro_gym.report.players import IMAGINED, MAXENT, PAPER, PLAIN, PLANNED, RANDOMISED, Series
 from melro_gym.report.verdicts import Missing
 
 INTERVALS = (
@@ -111,7 +111,7 @@ def each_family(
 
 def not_met(series: Series) -> bool:
     """MELRO's agents with and without entropy that met no change."""
-    return series.kind in (MAXENT, PLAIN) and not series.variant
+    return series.kind in (MAXENT, PLAIN) and series.variant in ("", PAPER)
 
 
 def planned_or_met(series: Series) -> bool:
@@ -168,7 +168,7 @@ def improvements(evidence: Evidence) -> Iterator[Picture]:
         (series, base)
         for series in evidence.series
         for base in evidence.series
-        if series.method in PLANNED and not series.variant
+        if series.method in PLANNED and series.variant in ("", PAPER)
         if base == Series(series.kind, base_method(series), "", series.met, series.name)
     ]
     for series, base in pairs:

@@ -6,7 +6,7 @@ import numpy as np
 
 from melro_gym.report.cells import JOINTS, Cell
 from melro_gym.report.evidence import Evidence
-from melro_gym.report.players import BASE, MAXENT, PLAIN, PLANNED, RANDOMISED, Series
+from melro_gym.report.players import BASE, MAXENT, PAPER, PLAIN, PLANNED, RANDOMISED, Series
 from melro_gym.report.verdicts import (
     ANY,
     NOT_REPRODUCED,
@@ -29,10 +29,12 @@ _NUMBERS = {
 base = Side("a base policy trained with entropy", MAXENT, BASE)
 melro = Side("MELRO", MAXENT, ("melro",))
 plain_base = Side("a base policy trained without entropy", PLAIN, BASE)
-plain_rollout = Side("rollout over an agent without entropy", PLAIN, PLANNED)
+plain_rollout = Side("rollout over an agent without entropy", PLAIN, PLANNED, ("", PAPER))
 randomised = Side("a policy trained by domain randomisation on the same kind of change", RANDOMISED, BASE)
-maze_melro = Side("MELRO", MAXENT, ("melro",), ANY)
-without_weight = Side("MELRO without entropy while planning", MAXENT, ("melro",), "entropy_weight=0")
+maze_melro = Side("MELRO", MAXENT, PLANNED, (ANY,))
+paper_melro = Side("the paper's planner", MAXENT, ("melro-fixed",), (PAPER,))
+without_weight = Side("MELRO without entropy while planning", MAXENT, PLANNED, (ANY,), entropy=False)
+with_weight = Side("MELRO with entropy while planning", MAXENT, PLANNED, (ANY,), entropy=True)
 
 
 def perturbed(cell: Cell) -> bool:
@@ -117,15 +119,19 @@ def converges_later(evidence: Evidence) -> Verdict:
     return Verdict(REPRODUCED if random > nominal else NOT_REPRODUCED, text, values)
 
 
+BASE_POLICY, PLANNING, WITHOUT, WITH = "the base policy", "MELRO", "MELRO without entropy", "MELRO with entropy"
+
+
 def times(evidence: Evidence) -> dict[str, float]:
-    """Mean milliseconds per decision of the base policy, MELRO, and MELRO without entropy while planning."""
-    found: dict[str, list[float]] = {"base": [], "melro": [], "w/o entropy": []}
+    """Mean milliseconds per decision of agents trained with entropy: base policy; MELRO, with and without entropy."""
+    found: dict[str, list[float]] = {}
     for series, cell in evidence.measured("decision_ms", lambda series: series.kind == MAXENT):
-        values = evidence.episodes(series, cell, "decision_ms")
-        weight = next(iter(evidence.table[series, cell].values())).settings.get("entropy_weight")
-        name = "base" if series.method in BASE else "w/o entropy" if weight == 0.0 else "melro"
-        found[name].extend(values)
-    return {name: float(np.mean(values)) for name, values in found.items() if values}
+        names = [BASE_POLICY] if series.method in BASE else [PLANNING] if series.method in PLANNED else []
+        rewarded = evidence.plans_with_entropy(series)
+        names += [] if rewarded is None else [WITH if rewarded else WITHOUT]
+        for name in names:
+            found.setdefault(name, []).extend(evidence.episodes(series, cell, "decision_ms"))
+    return {name: float(np.mean(values)) for name, values in found.items()}
 
 
 def slower_by(first: str, second: str, low: float, high: float) -> Rule:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from melro_gym.report.cells import NOMINAL, Cell
-from melro_gym.report.melro_rules import base, joints, melro
+from melro_gym.report.melro_rules import base, joints, melro, paper_melro
 from melro_gym.report.players import IMAGINED
 from melro_gym.report.verdicts import Claim, Side, above, mostly_above
 
@@ -27,6 +27,13 @@ CLAIMS = (
         "more than 5 % below.",
         mostly_above(base, melro, changed),
         _MOST,
+    ),
+    Claim(
+        "own-paper",
+        "goal",
+        "With disabled joints MELRO as it is here returns more than the paper's planner over the same agent.",
+        above(paper_melro, melro, joints),
+        _LEAST,
     ),
     Claim(
         "own-hardened-most",

@@ -15,6 +15,8 @@ BASE = ("base-mean", "base-sample")
 """Methods that are the base policy alone."""
 PLANNED = ("melro", "melro-fixed")
 """Methods that plan."""
+PAPER = "paper"
+"""Variant of the planner as the paper has it, without what this package adds."""
 _ACTIONS = {"base-mean": "means", "base-sample": "samples", "base-adapted": "told the estimate"}
 
 

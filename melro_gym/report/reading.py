@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from melro_gym.evaluation.results import STUDY_FILE
+from melro_gym.report.benchmarks import cells_of, maze_samples, plan_times, robust_samples
 from melro_gym.report.cells import make_cell
 from melro_gym.report.evidence import Curve, Evidence, Sample
 from melro_gym.report.players import Trained, describe_agent
@@ -88,9 +89,11 @@ def _read_file(path: Path, name: str, found: _Found) -> None:
     if isinstance(content, dict) and isinstance(content.get("rows"), list):
         found.samples.extend(_rows(content, name, found.problems))
     elif isinstance(content, dict) and "panels" in content:
-        found.samples.extend(_panels(content, name))
+        found.samples.extend(maze_samples(content, name, find_trained))
+    elif isinstance(content, dict) and any("tests" in cell for cell in cells_of(content).values()):
+        found.samples.extend(robust_samples(content, name))
     elif isinstance(content, dict) and "planned_steps" in content:
-        found.costs = _costs(content)
+        found.costs = plan_times(content)
     else:
         found.notes.append(f"{name}: a form of its own, without rows of episodes.")
 
@@ -170,32 +173,6 @@ def read_curve(path: Path, problems: list[str], name: str) -> Curve | None:
         return None
     steps, returns = np.array(sorted(points)).T
     return Curve(describe_agent(path.parent.name, record), record["env"], steps, returns)
-
-
-def _panels(content: dict[str, Any], name: str) -> Iterator[Sample]:
-    """Samples of the benchmark `maze_figures`, whose plans differ by their entropy weight."""
-    for panel in content["panels"]:
-        weight = panel["entropy_weight"]
-        trained = _trained(panel["agent"], "melro", name)
-        returns = np.asarray(panel["returns"], np.float64)
-        yield Sample(
-            trained,
-            "base-sample" if weight is None else "melro",
-            make_cell(panel["env_id"], {}),
-            returns,
-            tuple((name, index) for index in range(len(returns))),
-            "" if weight is None else f"entropy_weight={weight:g}",
-            settings={} if weight is None else {"entropy_weight": weight},
-        )
-
-
-def _costs(content: dict[str, Any]) -> dict[str, list[tuple[float, float]]]:
-    """Median milliseconds of a plan by setting, of the benchmark `cost`."""
-    return {
-        name: [(float(value), float(times[1])) for value, times in part["cpu_ms_p10_p50_p90"].items()]
-        for name, part in content.items()
-        if isinstance(part, dict) and isinstance(part.get("cpu_ms_p10_p50_p90"), dict)
-    }
 
 
 def _without_repeats(samples: Sequence[Sample], problems: list[str]) -> list[Sample]:

@@ -65,8 +65,10 @@ class Side(NamedTuple):
     name: str
     kind: str
     methods: tuple[str, ...] = (*BASE, "policy")
-    variant: str = ""
-    """Of the planner: empty for the default, or `*` for any, of which the best is taken."""
+    variants: tuple[str, ...] = ("",)
+    """Of the planner: empty for the default, `*` for any; the best of them is taken."""
+    entropy: bool | None = None
+    """Whether the planner's entropy weight is above zero; None where it does not matter."""
 
     def fitting(self, evidence: Evidence) -> list[Series]:
         """Series of this kind."""
@@ -75,7 +77,8 @@ class Side(NamedTuple):
             for series in evidence.series
             if series.kind == self.kind
             and series.method in self.methods
-            and self.variant in (ANY, series.variant)
+            and (ANY in self.variants or series.variant in self.variants)
+            and self.entropy in (None, evidence.plans_with_entropy(series))
             and not series.met.startswith("simulators drawn")
         ]
 
@@ -144,7 +147,8 @@ def above(first: Side, second: Side, cells: Cells, *, factor: float = 1.0) -> Ru
             margin = -(1.0 - factor) * abs(evidence.mean(compared.first, group).mean)
         _need_interval(compared.difference)
         status = REPRODUCED if interval.low > margin else NOT_REPRODUCED
-        numbers = f"{_names(compared)}: {words(compared.difference)}"
+        noise = ", undecided: within the noise" if interval.low <= margin <= interval.high else ""
+        numbers = f"{_names(compared)}: {words(compared.difference)}{noise}"
         numbers += f"; may lose {-margin:.3g}" if margin else ""
         return Verdict(status, numbers, {"mean": interval.mean, "low": interval.low, "high": interval.high})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -74,7 +75,45 @@ def test_claims_follow_from_records(tmp_path):
     fill(tmp_path, 10.0)
     verdicts = {c.key: v for part in judge_all(read_evidence([tmp_path])) for c, v in part.claims}
     assert verdicts["gain"].status == "reproduced" and "3 training runs" in verdicts["gain"].numbers
-    assert verdicts["own-most"].status == "reproduced" and verdicts["ten-times"].status == "not reproduced"
+    assert verdicts["own-most"].status == "reproduced" and verdicts["ten-times"].values["ratio"] == pytest.approx(1.0)
+    assert verdicts["ten-times"].status == "not reproduced"
+
+
+def test_the_papers_planner_is_compared_with_ours_and_counts_as_rollout_without_entropy(tmp_path):
+    paper = {"method": "melro-fixed", "settings": {"guard": False}}
+    flat = {"training_entropy_weight": 0, "agent_sha256": "b" * 64, "agent": "flat"}
+    for joint in JOINTS:
+        for variant, level, more in (
+            ("melro", 420.0, {}),
+            ("melro-paper", 410.0, paper),
+            ("base-mean", 300.0, flat),
+            ("melro-paper", 310.0, {**paper, **flat}),
+        ):
+            write_task(tmp_path, records(variant, joint, level, **more))
+    verdicts = {c.key: v for part in judge_all(read_evidence([tmp_path])) for c, v in part.claims}
+    assert verdicts["own-paper"].status == "reproduced" and verdicts["own-paper"].values["mean"] == pytest.approx(10.0)
+    assert verdicts["rollout"].status == "reproduced" and verdicts["rollout"].values["mean"] == pytest.approx(10.0)
+
+
+def test_robust_mpos_benchmark_decides_its_claims_by_training_runs(tmp_path):
+    levels = {"E-MPO": 500.0, "RE-MPO": 700.0, "SRE-MPO": 600.0, "Limited-DR": 550.0, "E-MPO, 3 x": 520.0}
+    cells = {
+        f"{method} | {seed}": {
+            "steps": [100, 300 if method.endswith("3 x") else 100],
+            "tests": {str(value): [level + seed, level + seed + 4.0] for value in (2.0, 2.2, 2.3)},
+        }
+        for method, level in levels.items()
+        for seed in range(3)
+    }
+    about = {"env": "CartpoleBalance-PoleLength-v0", "members": [0.5, 1.9, 2.1]}
+    (tmp_path / "robust.json").write_text(json.dumps({"description": about, "cells": cells}))
+    evidence = read_evidence([tmp_path])
+    verdicts = {c.key: v for part in judge_all(evidence) for c, v in part.claims}
+    for key in ("robust", "soft", "robust-over-soft", "limited", "samples"):
+        assert verdicts[key].status == "reproduced", key
+    assert verdicts["robust"].values["mean"] == pytest.approx(200.0)
+    assert verdicts["limited"].numbers.startswith("RE-MPO (0.5, 1.9, 2.1) ◆ minus E-MPO (simulators drawn (limited)")
+    assert verdicts["full"].status == verdicts["svg"].status == verdicts["larger"].status == "not tested"
 
 
 def test_variants_challenges_and_what_was_met_tell_series_and_cells_apart(tmp_path):
