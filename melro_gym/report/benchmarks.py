@@ -1,4 +1,4 @@
-"""Files of this package's benchmarks that a report can show: the maze, Robust MPO, the time of a plan."""
+"""Files other than rows of episodes that a report can show: the maze, Robust MPO, the time of a plan, searches."""
 
 from __future__ import annotations
 
@@ -70,3 +70,13 @@ def plan_times(content: dict[str, Any]) -> dict[str, list[tuple[float, float]]]:
         for name, part in content.items()
         if isinstance(part, dict) and isinstance(part.get("cpu_ms_p10_p50_p90"), dict)
     }
+
+
+def search_trials(content: dict[str, Any]) -> list[tuple[str, dict[str, Any], float]]:
+    """Environment, settings and mean return of the trials of `melro-gym tune` (`--json`) that were not given up."""
+    return [
+        (env, trial["settings"], float(mean))
+        for trial in content["trials"]
+        if not trial.get("given_up")
+        for env, mean in trial["returns"].items()
+    ]

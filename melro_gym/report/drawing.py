@@ -194,6 +194,24 @@ def points(groups: Mapping[str, Sequence[tuple[float, float]]], *, across: str, 
     return draw(paint, 2.5 + _legend_height(groups))
 
 
+def parts(values: Mapping[str, Mapping[str, float]], *, axis: str) -> Any:
+    """Horizontal bars without whiskers: a group by name, a bar by part."""
+
+    def paint(figure: Any, axes: Any) -> None:
+        names = list(dict.fromkeys(part for group in values.values() for part in group))
+        width = 0.8 / len(names)
+        for index, name in enumerate(names):
+            places = [row + (index - (len(names) - 1) / 2) * width for row in range(len(values))]
+            lengths = [group.get(name, 0.0) for group in values.values()]
+            axes.barh(places, lengths, width * 0.9, color=_SPARE[index % len(_SPARE)], label=name)
+        axes.set_yticks(range(len(values)), list(values))
+        axes.invert_yaxis()
+        axes.set_xlabel(axis)
+        legend(figure, axes)
+
+    return draw(paint, 0.9 + 0.36 * len(values) + 0.4)
+
+
 def legend(figure: Any, axes: Any, ordered: Sequence[str] = ()) -> None:
     """Names below the figure, one a line, each once; in this order, or as they were drawn."""
     handles, names = axes.get_legend_handles_labels()

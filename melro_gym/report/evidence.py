@@ -87,6 +87,8 @@ class Evidence:
     """Milliseconds of a plan by setting and value."""
     trials: tuple[tuple[str, dict[str, Any], float], ...] = ()
     """Of a search of planner settings: environment, settings, mean return."""
+    importances: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Of a search's settings: by name, `impurity` (mean decrease) and `permutation`."""
     problems: tuple[str, ...] = ()
     """Damaged or mixed records, a sentence each."""
     notes: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from melro_gym.report.melro_rules import (
     WITHOUT,
     base,
     converges_later,
+    entropy_is_second,
     entropy_matters,
     entropy_when_severe,
     fails_behind_blocks,
@@ -216,6 +217,13 @@ CLAIMS = (
         "The time of a plan grows linearly with planned steps, optimisation steps and base policy steps.",
         linear_cost,
         "R² of each line is above 0.95.",
+    ),
+    Claim(
+        "second",
+        "Fig. 16",
+        "The entropy weight is the second most important of the planner's settings.",
+        entropy_is_second,
+        "By mean decrease of impurity it is among the first two.",
     ),
     Claim(
         "moderate",

@@ -173,6 +173,16 @@ def entropy_matters(evidence: Evidence) -> Verdict:
     return Verdict(REPRODUCED if inside else NOT_REPRODUCED, text, {"best": best})
 
 
+def entropy_is_second(evidence: Evidence) -> Verdict:
+    """The rank of the entropy weight among the settings of a search, by mean decrease of impurity."""
+    if "entropy_weight" not in evidence.importances:
+        raise Missing("no importances of a search that varied `entropy_weight`")
+    ordered = sorted(evidence.importances, key=lambda name: -evidence.importances[name].get("impurity", 0.0))
+    rank = 1 + ordered.index("entropy_weight")
+    text = f"rank {rank} of {len(ordered)}: {', '.join(ordered)}"
+    return Verdict(REPRODUCED if rank <= 2 else NOT_REPRODUCED, text, {"rank": float(rank)})
+
+
 def entropy_when_severe(evidence: Evidence) -> Verdict:
     """Median entropy weight of the best twentieth of trials: environments below a return of 800 against those above."""
     by_env: dict[str, list[tuple[float, float]]] = {}

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from melro_gym.evaluation.results import STUDY_FILE
-from melro_gym.report.benchmarks import cells_of, maze_samples, plan_times, robust_samples
+from melro_gym.report.benchmarks import cells_of, maze_samples, plan_times, robust_samples, search_trials
 from melro_gym.report.cells import make_cell
 from melro_gym.report.evidence import Curve, Evidence, Sample
 from melro_gym.report.players import Trained, describe_agent
@@ -30,6 +30,7 @@ class _Found:
     curves: list[Curve] = field(default_factory=list)
     costs: dict[str, Any] = field(default_factory=dict)
     trials: list[tuple[str, dict[str, Any], float]] = field(default_factory=list)
+    importances: dict[str, dict[str, float]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -63,6 +64,7 @@ def read_evidence(sources: Sequence[str | Path]) -> Evidence:
         tuple(found.curves),
         found.costs,
         tuple(found.trials),
+        found.importances,
         tuple(found.problems),
         tuple(found.notes),
         tuple(str(source) for source in sources),
@@ -92,6 +94,9 @@ def _read_file(path: Path, name: str, found: _Found) -> None:
         found.samples.extend(maze_samples(content, name, find_trained))
     elif isinstance(content, dict) and any("tests" in cell for cell in cells_of(content).values()):
         found.samples.extend(robust_samples(content, name))
+    elif isinstance(content, dict) and isinstance(content.get("trials"), list):
+        found.trials += search_trials(content)
+        found.importances |= content.get("importances") or {}
     elif isinstance(content, dict) and "planned_steps" in content:
         found.costs = plan_times(content)
     else:

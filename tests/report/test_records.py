@@ -10,6 +10,7 @@ import pytest
 
 from melro_gym.evaluation.episodes import EpisodeRecord
 from melro_gym.evaluation.results import write_task
+from melro_gym.report import catalogue
 from melro_gym.report.build import judge_all
 from melro_gym.report.reading import read_evidence
 
@@ -161,3 +162,30 @@ def test_training_curves_beside_records_are_no_records(tmp_path):
     assert [sample.series.label for sample in evidence.samples] == ["MELRO"]
     assert any("curve.jsonl, line 2, is damaged" in problem for problem in evidence.problems)
     assert not any("no record" in problem for problem in evidence.problems)
+
+
+def test_a_search_of_settings_decides_the_claims_about_the_entropy_weight(tmp_path):
+    write_task(tmp_path, records("melro", "LeftHip", 1.0))
+    weights = [0.0, 0.01, 0.02, 1.0] * 10
+    trials: list = [
+        {
+            "settings": {"entropy_weight": w},
+            "returns": {"hard": 500.0 - 99 * abs(w - 0.02), "easy": 900.0 - 99 * abs(w - 0.01)},
+        }
+        for w in weights
+    ]
+    trials.append({"settings": {"entropy_weight": 7.0}, "returns": {"hard": 9e9}, "given_up": True})
+    importances = {
+        name: {"impurity": value, "permutation": value}
+        for name, value in (("a", 0.5), ("entropy_weight", 0.4), ("b", 0.1))
+    }
+    (tmp_path / "tune.json").write_text(json.dumps({"trials": trials, "importances": importances}))
+    evidence = read_evidence([tmp_path])
+    verdicts = {c.key: v for part in judge_all(evidence) for c, v in part.claims}
+    assert len(evidence.trials) == 80
+    assert verdicts["second"].status == verdicts["moderate"].status == verdicts["severe"].status == "reproduced"
+    assert verdicts["severe"].values == {"severe": 0.02, "mild": 0.01} and verdicts["second"].values["rank"] == 2.0
+    pictures = [
+        picture.name for build in (catalogue.importances, catalogue.best_weights) for picture in build(evidence)
+    ]
+    assert pictures == ["importances", "best-weights"]
