@@ -34,7 +34,7 @@ def decisions(agent: Agent, rows: int, *, single: bool) -> Callable[[int], objec
 
     def decide(_: int) -> None:
         nonlocal memory
-        memory, _ = session.decide(memory, session.read(obs, rows), None, active, config)
+        memory, _decision = session.decide(memory, session.read(obs, rows), None, active, config)
 
     return decide
 

@@ -143,7 +143,8 @@ def main(*, write: bool = False) -> bool:
             alone: lambda index: bare(agent, jnp.asarray(obs), config),
             estimate: lambda index: decide(controller.config, inputs),
             "MELROController.act": lambda index: controller.act(obs),
-        }
+        },
+        ROUNDS,
     )
     times |= timed({best: lambda index: large(jnp.zeros((2048, 256)), jnp.zeros((256, 256)))}, rounds=8)
     cpu = {name: float(np.median(item.cpu)) for name, item in times.items()}

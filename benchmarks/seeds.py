@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.load import Report
 from melro_gym.training import Callback, TrainConfig, make_config, train_seeds
 
-ROUNDS = 12
+ROUNDS = 30
 TURNS = 2
 
 
@@ -44,6 +44,8 @@ def rate(config: TrainConfig, count: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         train_seeds(config, Path(folder), count, at_once=count, watch=watch)
     begin, end = max(run[0] for run in ends), min(run[-1] for run in ends)
+    if end <= begin:
+        raise RuntimeError("The runs were never all under way at once: raise `ROUNDS`.")
     return sum(sum(begin < at <= end for at in run) for run in ends) / (end - begin)
 
 

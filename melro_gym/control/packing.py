@@ -17,7 +17,7 @@ class _Part(NamedTuple):
     start: int
     stop: int
     shape: tuple[int, ...]
-    dtype: np.dtype[Any] | None
+    dtype: Any
 
 
 @jax.tree_util.register_pytree_node_class

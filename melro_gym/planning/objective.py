@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -47,25 +47,49 @@ def rollout_return(
         episode goes on, and no discount on the base policy's rewards; the latter is `config.paper_discount`.
     """
     model, steps = agent.world_model, config.planned_steps
+    visited, last = _rollout(agent, state, plan, noise[:-1])
+    rewards = jax.vmap(model.reward)(*visited)
+    goes_on = jax.vmap(model.continuation)(visited.state, visited.control)
+    multiplied = lambda alive, factor: (alive * factor, alive)
+    alive_then, alive = jax.lax.scan(multiplied, jnp.ones((), state.dtype), goes_on, unroll=True)
+    value = alive_then * agent.critic(last, agent.encode(agent.policy(last), noise[-1]))
+    powers = config.discount ** jnp.arange(len(rewards) + 1, dtype=jnp.float32)
+    weights = powers[:-1]
+    if config.paper_discount:
+        weights = jnp.concatenate([powers[:steps], jnp.ones(config.policy_steps, jnp.float32)])
+    return jnp.sum(weights * alive * rewards) + powers[-1] * value
 
-    def act(at: tuple[Array, Array], control: Array) -> tuple[tuple[Array, Array], Array]:
-        current, alive = at
-        following = model.step(current, control)
-        reached = following, alive * model.continuation(current, control)
-        return reached, alive * model.reward(current, control, following)
 
-    def planned(at: tuple[Array, Array], inputs: tuple[ActionDistribution, Array]) -> tuple[tuple[Array, Array], Array]:
-        return act(at, agent.encode(*inputs))
+class _Visited(NamedTuple):
+    """The steps of a rollout."""
 
-    def continued(at: tuple[Array, Array], eps: Array) -> tuple[tuple[Array, Array], Array]:
-        return act(at, agent.encode(agent.policy(at[0]), eps))
+    state: Float[Array, "steps S"]
+    control: Float[Array, "steps C"]
+    following: Float[Array, "steps S"]
 
-    reached, rewards = jax.lax.scan(planned, (state, jnp.ones((), state.dtype)), (plan, noise[:steps]), unroll=True)
-    (last, alive), tail_rewards = jax.lax.scan(continued, reached, noise[steps:-1], unroll=True)
-    value = alive * agent.critic(last, agent.encode(agent.policy(last), noise[-1]))
-    powers = config.discount ** jnp.arange(steps + config.policy_steps + 1, dtype=jnp.float32)
-    tail_weights = jnp.ones_like(tail_rewards) if config.paper_discount else powers[steps:-1]
-    return jnp.sum(powers[:steps] * rewards) + jnp.sum(tail_weights * tail_rewards) + powers[-1] * value
+
+def _rollout(
+    agent: Agent, state: Float[Array, " S"], plan: ActionDistribution, noise: Float[Array, "steps A"]
+) -> tuple[_Visited, Float[Array, " S"]]:
+    """Follow the plan and then the base policy in the model, one step per noise; what is visited, and the last state.
+
+    Rewards are left to the caller: nothing waits for them, so those of all steps are one product instead of one each.
+    """
+
+    def act(current: Array, control: Array) -> tuple[Array, _Visited]:
+        following = agent.world_model.step(current, control)
+        return following, _Visited(current, control, following)
+
+    def planned(current: Array, inputs: tuple[ActionDistribution, Array]) -> tuple[Array, _Visited]:
+        return act(current, agent.encode(*inputs))
+
+    def continued(current: Array, eps: Array) -> tuple[Array, _Visited]:
+        return act(current, agent.encode(agent.policy(current), eps))
+
+    steps = len(plan.mean)
+    state, first = jax.lax.scan(planned, state, (plan, noise[:steps]), unroll=True)
+    last, then = jax.lax.scan(continued, state, noise[steps:], unroll=True)
+    return jax.tree.map(lambda *parts: jnp.concatenate(parts), first, then), last
 
 
 def scoring_noise(key: PRNGKeyArray, action_size: int, config: PlanConfig) -> Float[Array, "R steps A"]:
