@@ -60,7 +60,8 @@ class EpisodeSummary:
         self._sums += np.where(use, values, 0.0).sum(axis=1)
         counts = np.stack([active, active & rows["deadline_hit"], active & (rows["failure"] != "")])
         self._counts += counts.sum(axis=1)
-        self._slowest = np.maximum(self._slowest, np.where(active, rows["plan_ms"], 0.0).max(axis=0))
+        timed = active & np.isfinite(rows["plan_ms"])
+        self._slowest = np.maximum(self._slowest, np.where(timed, rows["plan_ms"], 0.0).max(axis=0))
 
     def means(self) -> dict[str, np.ndarray]:
         """Per row: `steps`, means under their own names (NaN without data), `slowest_ms`, and counts of steps.

@@ -79,7 +79,8 @@ class EpisodeRecord:
     seconds_per_decision: float = 0.0
     """Mean wall time of a batch's decision over its episodes that were running, the environment's step included."""
     diagnostics: dict[str, float | None] = field(default_factory=dict)
-    """Means of `info["melro"]` over the episode, as in its summary; None for numbers that are not finite."""
+    """Means of `info["melro"]` over the episode, as in its summary, times without the first decision, which may
+    compile; and what the estimator says at its end. None for numbers that are not finite."""
     versions: dict[str, str] = field(default_factory=dict)
     """Of this package and of those that returns depend on."""
 

@@ -167,7 +167,9 @@ class Meter:
 
     def report(self, report: Mapping[str, np.ndarray]) -> None:
         """Take in the report of a decision."""
-        self._summary = self._summary or EpisodeSummary(len(self.lengths))
+        if self._summary is None:
+            self._summary = EpisodeSummary(len(self.lengths))
+            report = {**report, "plan_ms": np.full(len(self.lengths), np.nan)}  # it may have compiled
         self._summary.add(report, self._running.copy())
         self._facts = {name: report[name] for name in report if name not in _REPORTED}
 

@@ -16,6 +16,7 @@ from melro_gym.evaluation.episodes import EpisodeRecord
 from melro_gym.evaluation.players import read_player, read_players
 from melro_gym.evaluation.results import read_results
 from melro_gym.evaluation.study import Study, make_study, run_study
+from melro_gym.evaluation.tasks import Meter
 from melro_gym.interop.load import load_policy
 from melro_gym.suites import Case
 from melro_gym.wrappers import VectorMELROController
@@ -99,6 +100,16 @@ def test_diagnostics_are_those_of_the_vector_controller(agent_file, whole):
         assert found == pytest.approx(list(expected[name]), rel=1e-3), name
     arms = np.asarray(info["melro"]["effectiveness"])
     assert [item.diagnostics["effectiveness.0"] for item in records] == pytest.approx(arms[:, 0], abs=1e-3)
+
+
+def test_times_leave_the_first_decision_out_which_compiles():
+    meter, row = Meter(1), np.zeros(1)
+    names = ("entropy", "value", "base_value", "model_error", "clipped_fraction", "guarded", "steps_done")
+    report = {**dict.fromkeys(names, row), "std": row[:, None], "deadline_hit": row > 0, "failure": np.array([""])}
+    for milliseconds in (60_000.0, 8.0, 12.0):
+        meter.report({**report, "plan_ms": row + milliseconds})
+    meter.end(0, {})
+    assert [meter.diagnostics[0][name] for name in ("plan_ms", "slowest_ms", "steps")] == [10.0, 12.0, 3.0]
 
 
 class Stop(Exception):
