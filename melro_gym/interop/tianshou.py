@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from melro_gym.interop.copying import (
     Layer,
     UnsupportedLayerError,
     constant,
+    copied_critic,
     copied_policy,
     from_units,
     plain,
@@ -21,7 +23,7 @@ from melro_gym.interop.copying import (
 )
 from melro_gym.interop.torch_mlp import array, layers_of
 from melro_gym.interop.torch_modules import from_torch
-from melro_gym.models import CopiedPolicy
+from melro_gym.models import CopiedCritic, CopiedPolicy
 
 
 @register_source("tianshou")
@@ -38,8 +40,10 @@ def from_tianshou(model: Any, request: Request) -> Foreign:
     if not hasattr(policy, "actor"):
         raise InteropError(f"{source} has no actor of continuous actions; only such policies fit a planner.")
     policy.eval()
+    if request.discount is None:
+        request = replace(request, discount=getattr(model, "gamma", None))
     asked = opaque(source, lambda obs: _action(policy, obs), request)
-    return with_copies(asked, request, lambda: _policy(policy, request))
+    return with_copies(asked, request, lambda: _policy(policy, request), lambda: _critic(model, policy, request))
 
 
 def _action(policy: Any, obs: np.ndarray) -> np.ndarray:
@@ -69,6 +73,32 @@ def _policy(policy: Any, request: Request) -> CopiedPolicy:
         spread = [constant(np.exp(array(actor.sigma_param)))]
     squash = [plain("tanh")] if type(policy).__name__ in ("SACPolicy", "REDQPolicy") else []
     return copied_policy(request, trunk, head, spread, [*squash, *_bounded(policy, request)])
+
+
+def _critic(algorithm: Any, policy: Any, request: Request) -> CopiedCritic | None:
+    """The least of an algorithm's critics, of what they were shown: the policy's actions before `map_action`."""
+    nets = [getattr(algorithm, name) for name in ("critic", "critic2") if hasattr(algorithm, name)]
+    if not nets:
+        return None
+    if any(getattr(net, "apply_preprocess_net_to_obs_only", True) for net in nets):
+        raise UnsupportedLayerError("its critic's features are of the observation alone")
+    layers = [[*_net(net.preprocess), *_net(net.last)] for net in nets]
+    (kind, *sizes), _ = layers[0][0]
+    of_actions = kind == "linear" and sizes[0] == request.obs_size + request.action_size
+    if of_actions and policy.action_bound_method == "tanh":
+        raise UnsupportedLayerError("its critics see actions before their tanh")
+    if of_actions and not policy.action_scaling:
+        layers = [[_to_units(request), *net] for net in layers]
+    if getattr(algorithm, "return_scaling", False) and request.value_scale is None:
+        request = replace(request, value_scale=float(np.sqrt(algorithm.ret_rms.var + algorithm._eps)))
+    return copied_critic(request, layers, of_actions=of_actions)
+
+
+def _to_units(request: Request) -> Layer:
+    """Observations, and behind them actions of [-1, 1] in the environment's units."""
+    low, high = request.action_space.low.astype(np.float64), request.action_space.high.astype(np.float64)
+    ones, zeros = np.ones(request.obs_size), np.zeros(request.obs_size)
+    return scale(np.concatenate([ones, (high - low) / 2.0]), np.concatenate([zeros, (high + low) / 2.0]))
 
 
 def _net(module: Any) -> list[Layer]:

@@ -103,6 +103,42 @@ def test_policies_of_tianshou(scaled):
     assert foreign.source == "tianshou ContinuousDeterministicPolicy"
 
 
+@pytest.mark.parametrize("scaled", [True, False])
+def test_value_functions_of_tianshou(scaled):
+    common, continuous = imported("tianshou.utils.net.common"), imported("tianshou.utils.net.continuous")
+    modelfree, adam = "tianshou.algorithm.modelfree", imported("tianshou.algorithm.optim").AdamOptimizerFactory
+    torch.manual_seed(1)
+    net = lambda **more: common.Net(state_shape=(5,), hidden_sizes=[8, 8], **more)
+    spaces = {"action_space": ACTIONS, "observation_space": OBSERVATIONS, "action_scaling": scaled}
+    gaussian = lambda **more: continuous.ContinuousActorProbabilistic(
+        preprocess_net=net(), action_shape=(2,), unbounded=True, **more
+    )
+    of_both = lambda: continuous.ContinuousCritic(preprocess_net=net(action_shape=(2,), concat=True))
+    sac = imported(f"{modelfree}.sac").SAC(
+        policy=imported(f"{modelfree}.sac").SACPolicy(actor=gaussian(conditioned_sigma=True), **spaces),
+        policy_optim=adam(), critic=of_both(), critic_optim=adam(), critic2=of_both(), gamma=0.93,
+    )  # fmt: skip
+    foreign = convert(sac, OBSERVATIONS, ACTIONS)
+    actions = np.random.default_rng(4).uniform(-1.0, 1.0, (len(OBS), 2)).astype(np.float32)
+    shown = actions if scaled else actions * HALF + MIDDLE
+    with torch.no_grad():
+        both = [critic(OBS, shown).numpy()[:, 0] for critic in (sac.critic, sac.critic2)]
+    np.testing.assert_allclose(jax.vmap(foreign.critic)(OBS, actions), np.minimum(*both), rtol=1e-4, atol=1e-5)
+    assert foreign.discount == 0.93 and convert(sac.policy, OBSERVATIONS, ACTIONS).critic is None
+    ppo = imported(f"{modelfree}.ppo").PPO(
+        policy=imported(f"{modelfree}.reinforce").ProbabilisticActorPolicy(
+            actor=gaussian(), dist_fn=lambda parts: torch.distributions.Normal(*parts), **spaces
+        ),
+        critic=continuous.ContinuousCritic(preprocess_net=net()), optim=adam(), return_scaling=True,
+    )  # fmt: skip
+    ppo.ret_rms.var = 6.25
+    with torch.no_grad():
+        values = 2.5 * ppo.critic(OBS).numpy()[:, 0]
+    np.testing.assert_allclose(
+        jax.vmap(convert(ppo, OBSERVATIONS, ACTIONS).critic)(OBS, actions), values, rtol=1e-4, atol=1e-5
+    )
+
+
 def library_actions(policy):
     return np.stack([policy.eval().compute_action(obs, info={}) for obs in OBS])
 
