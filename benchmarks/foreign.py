@@ -25,6 +25,8 @@ from melro_gym.evaluation import evaluate
 from melro_gym.evaluation.statistics import bootstrap_mean
 from melro_gym.files import write_text
 from melro_gym.interop import asking
+from melro_gym.interop.start import PLANNER
+from melro_gym.interop.wrap import WRAP
 
 Env = tuple[str, dict[str, Any]]
 
@@ -172,6 +174,8 @@ def compare(name: str, settings: Settings) -> None:
         "episodes": settings.episodes,
         "steps": settings.steps,
         "foreign": json.loads((folder / "sac.json").read_text()),
+        "wrap": WRAP,
+        "planner": PLANNER,
     }
     records = run_cells(
         settings.out / f"foreign-{name}.json",
@@ -217,7 +221,7 @@ class Settings:
     """Among cartpole and walker."""
     kinds: tuple[str, ...] = ("plain", "imagined")
     """`plain`: wrapped without imagined faults; `imagined`: with."""
-    steps: int = 30_000
+    steps: int = 20_000
     """Environment steps around the frozen policy."""
     episodes: int = 50
     """Per cell; the same seeds for all."""

@@ -77,8 +77,8 @@ def fit_agent(
         raise ValueError("Only a fit in a folder can be resumed: give `out` too.")
     spaces = _spaces(data, observation_space, action_space)
     scale, sizes = ActionScale(spaces[1]), (int(spaces[0].shape[0]), int(spaces[1].shape[0]))
-    start, asked = _start(model, spaces, scale, source)
-    rows = read_transitions(data, scale, sizes, asked)
+    start = _start(model, spaces, scale, source)
+    rows = read_transitions(data, scale, sizes)
     given = {"initial_decisions": len(rows.obs), "total_env_steps": rounds, "collect_decisions": 1, "num_envs": 1}
     config = TrainConfig(**{**WRAP, "seed": seed, **settings, **given})
     replay = Replay(*sizes, len(rows.obs))
@@ -91,13 +91,12 @@ def fit_agent(
 
 def _start(
     model: Any, spaces: tuple[gym.spaces.Box, gym.spaces.Box], scale: ActionScale, source: dict[str, Any] | None
-) -> tuple[AroundPolicy, Asked | None]:
+) -> AroundPolicy:
     own = Normaliser.identity(int(spaces[0].shape[0]))
     if model is None:
-        return AroundPolicy(None, own, None, source="recorded actions"), None
+        return AroundPolicy(None, own, None, source="recorded actions")
     foreign = convert(model, *spaces, **(source or {}))
-    asked = Asked(foreign, scale)
-    return AroundPolicy(foreign.policy, own, asked, source=foreign.source), asked
+    return AroundPolicy(foreign.policy, own, Asked(foreign, scale), source=foreign.source)
 
 
 def _spaces(
@@ -120,14 +119,13 @@ def _spaces(
     return flat, actions
 
 
-def read_transitions(data: Any, scale: ActionScale, sizes: tuple[int, int], asked: Asked | None = None) -> Transition:
-    """The rows of a replay buffer.
+def read_transitions(data: Any, scale: ActionScale, sizes: tuple[int, int]) -> Transition:
+    """The rows of a replay buffer, in which the recorded actions are noted as the policy's means.
 
     Args:
         data: see `fit_agent`.
         scale: of the actions.
         sizes: `S` and `A`.
-        asked: whose answers are noted as the policy's means; None notes the recorded actions.
 
     Raises:
         InteropError: names, shapes or numbers are not usable.
@@ -149,8 +147,7 @@ def read_transitions(data: Any, scale: ActionScale, sizes: tuple[int, int], aske
         ends |= columns["truncations"][:-1] > 0.0
     episode = np.concatenate([[0.0], np.cumsum(ends)])
     action = scale.normalised(columns["actions"])
-    mean = action if asked is None else asked(obs)
-    row = (obs, mean, np.full_like(action, _STD), action, columns["rewards"], over, following, episode)
+    row = (obs, action, np.full_like(action, _STD), action, columns["rewards"], over, following, episode)
     return Transition(*(np.asarray(item, np.float32) for item in row))
 
 

@@ -19,7 +19,7 @@ from melro_gym.training import TrainConfig
 from melro_gym.training.agents import EnvFacts, blank_agent
 from melro_gym.training.collect import Asked as Proposer
 from melro_gym.training.loop import first_normaliser
-from melro_gym.training.replay import Replay
+from melro_gym.training.replay import Replay, Transition
 from melro_gym.training.start import AbstractStart
 
 PLANNER = {"kl_weight": 0.3}
@@ -65,7 +65,7 @@ class AroundPolicy(AbstractStart):
         normaliser, policy = first_normaliser(replay.rows.obs), self._policy
         if policy is None:
             states, key = np.asarray(normaliser(replay.rows.obs)), jr.fold_in(random_key(config.run.seed), _COPY_STREAM)
-            policy = distil(_blank_copy(config, facts), states, replay.rows.mean, key)
+            policy = distil(_blank_copy(config, facts), states, self._answers(replay.rows), key)
         return self._assembled(config, facts, policy, normaliser)
 
     def check(self, agent: Agent) -> None:
@@ -86,8 +86,13 @@ class AroundPolicy(AbstractStart):
         if self._policy is not None or there is None:
             return {}
         first = config.collection.initial_decisions
-        rows = replay.rows.obs[:first], replay.rows.mean[:first]
-        return {"distillation_rmse": distillation_rmse(there.policy, np.asarray(agent.normaliser(rows[0])), rows[1])}
+        rows = Transition(*(column[:first] for column in replay.rows))
+        states = np.asarray(agent.normaliser(rows.obs))
+        return {"distillation_rmse": distillation_rmse(there.policy, states, self._answers(rows))}
+
+    def _answers(self, rows: Transition) -> np.ndarray:
+        """What the policy does in the rows' states, `(R, A)`: asked, for rows may hold random actions; or recorded."""
+        return rows.mean if self._asked is None else np.asarray(self._asked(rows.obs), np.float32)
 
     def _assembled(self, config: TrainConfig, facts: EnvFacts, policy: AbstractPolicy, normaliser: Normaliser) -> Agent:
         agent, exact = blank_agent(config, facts), self._policy is not None

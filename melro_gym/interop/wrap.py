@@ -35,6 +35,7 @@ WRAP: dict[str, Any] = {
     "model_updates": 40,
     "behaviour_updates": 60,
     "exploration_noise": 0.2,
+    "random_share": 0.3,
     "reward_input": "next_state_action",
     "entropy_weight": 0.0,
     "learning_rate": 1e-3,
