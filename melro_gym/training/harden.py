@@ -20,6 +20,7 @@ HARDEN: dict[str, Any] = {
     "average_rate": 0.05,
     "entropy_rise": 0.0,
     "critic_warmup": 0,
+    "keep_healthy": True,
 }
 """Settings that differ from those that the agent was trained with."""
 
