@@ -169,7 +169,7 @@ def draw(path: Path, description: Mapping[str, Any], groups: Groups, title: str)
         axes.plot(description["members"], [0.0] * len(description["members"]), "k^", markersize=5, clip_on=False)
         axes.set_ylim(0.0, 1000.0)
         if any(name in groups for name in names):
-            axes.legend(frameon=False, fontsize="x-small", loc="lower left")
+            axes.legend(frameon=False, fontsize="x-small", loc="best")
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("return")
     figure.supxlabel("value of the perturbation; grey: held out; triangles: the set's members, first the nominal one")
