@@ -99,7 +99,7 @@ def main(*, write: bool = False) -> bool:
         marks = [time.perf_counter()]
         collector.collect(collection.collect_decisions, learner.agent, rng)
         marks.append(time.perf_counter())
-        window, starts = algorithm.needs(learner, replay, rng)
+        window, starts, _ = algorithm.needs(learner, replay, rng)
         learner, metrics = model_round((algorithm.task, window, key, shares.learning_rate), learner)
         wait(metrics)
         marks.append(time.perf_counter())

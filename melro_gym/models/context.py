@@ -84,7 +84,7 @@ class AnchoredPolicy(AbstractPolicy):
     @classmethod
     def build(cls, healthy: Description, changed: Description, known: int, *, key: PRNGKeyArray) -> AnchoredPolicy:
         """An untrained one."""
-        return cls(*(build_part(part, key, GaussianPolicy) for part in (healthy, changed)), known)
+        return cls(build_part(healthy, key, GaussianPolicy), build_part(changed, key, GaussianPolicy), known)
 
     def arguments(self) -> dict[str, Any]:
         """What it is built from, as JSON values."""

@@ -71,7 +71,7 @@ def test_with_keep_healthy_the_agent_acts_as_the_former_one_where_nothing_has_ch
     few |= {"initial_model_updates": 2, "eval_every": 8, "eval_episodes": 1, "num_envs": 2, "total_env_steps": 16}
     melro_gym.train(harden_config(trained, keep_healthy=True, **few), tmp_path / "run")
     former, hardened = load_agent(trained), load_agent(tmp_path / "run" / "last.safetensors")
-    states = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    states = jnp.asarray(np.random.default_rng(0).normal(size=(20, 3)), jnp.float32)
     told_nothing = jax.vmap(hardened.policy)(states)
     np.testing.assert_allclose(told_nothing.mean, jax.vmap(former.policy)(states).mean, rtol=1e-4, atol=1e-6)
     dead = eqx.tree_at(lambda policy: policy.context, hardened.policy, jnp.ones(1))

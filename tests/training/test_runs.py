@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import jax
@@ -308,7 +309,8 @@ def test_seeds_side_by_side_are_the_runs_that_they_would_be_alone(tmp_path, whol
     together, _ = read_arrays(tmp_path / "seed-0" / "last.safetensors")
     assert alone.keys() == together.keys()
     assert all(np.array_equal(alone[path], together[path]) for path in alone)
-    weights = [np.asarray(agent.policy.net.output.weight) for agent in agents]
+    policies: list[Any] = [agent.policy for agent in agents]
+    weights = [np.asarray(policy.net.output.weight) for policy in policies]
     assert not np.array_equal(weights[1], weights[2])
     for seed in range(3):
         rows = (tmp_path / f"seed-{seed}" / "curve.jsonl").read_text().splitlines()
