@@ -59,7 +59,7 @@ class EpisodeRecord:
     method: str
     """Who decided: one of the methods for agents, or `policy`."""
     variant: str
-    """The method as it was asked for, such as `melro:directions=8`."""
+    """The method as it was asked for, its settings included."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Every setting of the planner and of the controller; empty for methods that do not plan."""
     seed: int
