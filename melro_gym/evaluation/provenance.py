@@ -68,7 +68,8 @@ def met_in_training(metadata: Mapping[str, Any]) -> list[str]:
     if fixed and suffix:
         suffix = "" if kwargs["value"] == nominal_value(str(metadata["env"])) else f"{suffix}={kwargs['value']}"
     imagined = training.get("imagine")
-    return [*([suffix] if suffix else []), *([f"imagined {imagined}"] if imagined else [])]
+    kept = " (healthy policy kept)" if training.get("keep_healthy") else ""
+    return [*([suffix] if suffix else []), *([f"imagined {imagined}{kept}"] if imagined else [])]
 
 
 @functools.cache

@@ -126,7 +126,8 @@ def met_in_training(metadata: Mapping[str, Any]) -> str:
     fixed = "value" in kwargs or "joint" in kwargs or not words or suffix in ("Blocks", "SimToRealGap")
     met = [] if fixed and not kwargs.get("randomize") else [f"{words or 'perturbations'}, drawn anew"]
     if training.get("imagine"):
-        met.append(f"imagined {training['imagine']}")
+        kept = " (healthy policy kept)" if training.get("keep_healthy") else ""
+        met.append(f"imagined {training['imagine']}{kept}")
     if training.get("members"):
         met += _members(training)
     return "; ".join(met)
