@@ -45,6 +45,7 @@ class Trained(NamedTuple):
 
 
 _SMALL = {"reward_input": "state", "policy_width": 64, "entropy_rise": 0.0}
+_OFTEN = {"eval_every": 5000, "eval_episodes": 5}
 _CHEETAH = {**_SMALL, "env": "CheetahRun-v0", "learning_rate": 3e-4, "final_learning_rate": 1.0}
 _RANDOMISED = {**_SMALL, "env": "WalkerWalk-DisabledJoint-v0", "num_envs": 4, "total_env_steps": 80_000}
 _PLAIN = {**_SMALL, "env": "WalkerWalk-v0", "total_env_steps": 80_000, "exploration_noise": 0.1, "entropy_weight": 0}
@@ -55,8 +56,8 @@ RUNS: dict[str, Trained] = {
     "quadruped-walk-hardened": Trained(
         "quadruped-walk", (1, 2), 7, {"total_env_steps": 120_000, "keep_healthy": False}
     ),
-    "walker-walk-healthy-kept": Trained("walker-walk", (0, 1, 2), 22),
-    "walker-walk": Trained("cpu", (1, 2), 31, {**_SMALL, "env": "WalkerWalk-v0"}),
+    "walker-walk-healthy-kept": Trained("walker-walk", (0, 1, 2), 22, {"eval_every": 20_000}),
+    "walker-walk": Trained("cpu", (1, 2), 31, {**_SMALL, "env": "WalkerWalk-v0", **_OFTEN}),
     "walker-walk-no-entropy": Trained("cpu", (1, 2), 24, _PLAIN),
     "walker-walk-randomised": Trained("cpu", (1, 2), 27, _RANDOMISED),
     "cheetah-run": Trained("cpu", (1, 2), 69, {**_CHEETAH, "total_env_steps": 100_000}),
@@ -186,8 +187,8 @@ def agent_words(settings: Settings, name: str) -> tuple[list[str], list[str]]:
     folders = [] if settings.quick or name not in RUNS else [run_folder(settings, name, s) for s in RUNS[name].seeds]
     there = {folder: is_finished(folder / "last.safetensors") for folder in folders}
     words = [f"{name}={folder / 'last.safetensors'}" for folder, found in there.items() if found]
-    shipped = [name] if name in shipped_agents() else []
-    return shipped + words, [str(folder) for folder, found in there.items() if not found]
+    own = [name] if name in shipped_agents() or name not in RUNS else []
+    return own + words, [str(folder) for folder, found in there.items() if not found]
 
 
 def part_study(settings: Settings, name: str) -> tuple[Study | None, list[str]]:

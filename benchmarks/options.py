@@ -22,8 +22,9 @@ from melro_gym.checkpoint import flatten_arrays, load_agent
 from melro_gym.control.options import Options
 from melro_gym.evaluation.controllers import base_controller, melro_controller
 from melro_gym.evaluation.figures import save_figure
-from melro_gym.evaluation.protocol import default_config, episode_seeds
+from melro_gym.evaluation.protocol import episode_seeds
 from melro_gym.evaluation.rollouts import run_episodes
+from melro_gym.evaluation.seating import default_config
 from melro_gym.evaluation.statistics import Interval, bootstrap_mean
 from melro_gym.models import Agent
 from melro_gym.planning.paper import paper_settings

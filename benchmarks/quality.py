@@ -22,7 +22,8 @@ from benchmarks.options import ENVS, Cell, Env, Variant, cell_name, fingerprint,
 from benchmarks.planning import one_plan, timed
 from melro_gym.checkpoint import load_agent
 from melro_gym.evaluation.figures import save_figure
-from melro_gym.evaluation.protocol import default_config, episode_seeds
+from melro_gym.evaluation.protocol import episode_seeds
+from melro_gym.evaluation.seating import default_config
 from melro_gym.evaluation.statistics import Interval, bootstrap_mean
 from melro_gym.models import Agent
 

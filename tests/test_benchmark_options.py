@@ -13,7 +13,8 @@ from toys import TINY
 from benchmarks import options
 from benchmarks.options import PESSIMISM, VARIANTS, Cell, Settings, Variant, cell_name, chosen, differences, play
 from melro_gym.checkpoint import save_agent
-from melro_gym.evaluation.protocol import default_config, episode_seeds, evaluate
+from melro_gym.evaluation.protocol import episode_seeds, evaluate
+from melro_gym.evaluation.seating import default_config
 from melro_gym.models import Agent, AgentConfig
 
 CHASE = ("probe/Chase-v0", {})

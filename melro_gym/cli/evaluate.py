@@ -164,8 +164,9 @@ def _refuse_study_options(args: Evaluate) -> None:
 def _play(args: Evaluate) -> EvaluationTable:
     """All cells, with a bar and a line for each that is done."""
     from melro_gym.checkpoint import load_agent
-    from melro_gym.evaluation.protocol import default_config, evaluate
+    from melro_gym.evaluation.protocol import evaluate
     from melro_gym.evaluation.records import row_label
+    from melro_gym.evaluation.seating import default_config
     from melro_gym.interop.load import load_policy
     from melro_gym.models import Agent
     from melro_gym.suites import load_suite

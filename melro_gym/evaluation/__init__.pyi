@@ -14,7 +14,6 @@ from melro_gym.evaluation.importance import importances as importances
 from melro_gym.evaluation.players import Player as Player
 from melro_gym.evaluation.players import read_players as read_players
 from melro_gym.evaluation.playing import takes_rows as takes_rows
-from melro_gym.evaluation.protocol import default_config as default_config
 from melro_gym.evaluation.protocol import episode_seeds as episode_seeds
 from melro_gym.evaluation.protocol import evaluate as evaluate
 from melro_gym.evaluation.records import Row as Row
@@ -29,6 +28,7 @@ from melro_gym.evaluation.results import pack_results as pack_results
 from melro_gym.evaluation.results import read_results as read_results
 from melro_gym.evaluation.rollouts import Controller as Controller
 from melro_gym.evaluation.rollouts import run_episodes as run_episodes
+from melro_gym.evaluation.seating import default_config as default_config
 from melro_gym.evaluation.statistics import Interval as Interval
 from melro_gym.evaluation.statistics import bootstrap_difference as bootstrap_difference
 from melro_gym.evaluation.statistics import bootstrap_iqm as bootstrap_iqm

@@ -80,7 +80,8 @@ class EpisodeRecord:
     """Mean wall time of a batch's decision over its episodes that were running, the environment's step included."""
     diagnostics: dict[str, float | None] = field(default_factory=dict)
     """Means of `info["melro"]` over the episode, as in its summary, times without the first decision, which may
-    compile; and what the estimator says at its end. None for numbers that are not finite."""
+    compile; and what the estimator and the last `info` (`position_error`) say at its end. None for numbers that are not
+    finite."""
     versions: dict[str, str] = field(default_factory=dict)
     """Of this package and of those that returns depend on."""
 

@@ -11,19 +11,16 @@ import gymnasium as gym
 
 from melro_gym import suites
 from melro_gym.checkpoint import load_agent
-from melro_gym.envs.boxes import as_boxes, import_owner
-from melro_gym.evaluation.controllers import METHODS, make_controller
-from melro_gym.evaluation.playing import foreign_controller
+from melro_gym.evaluation.controllers import METHODS
 from melro_gym.evaluation.records import Row, make_row
 from melro_gym.evaluation.references import find_references
 from melro_gym.evaluation.rollouts import Controller, run_episodes
+from melro_gym.evaluation.seating import check_seats, take_seat
 from melro_gym.evaluation.table import EvaluationTable
 from melro_gym.models import Agent
 from melro_gym.planning import PlanConfig
-from melro_gym.planning.defaults import agent_settings
 from melro_gym.seeds import derived
 from melro_gym.values import plain_json, read_count
-from melro_gym.wrappers.checks import check_fits
 
 Case = str | tuple[str, dict[str, Any]]
 """An environment's id, alone or with keyword arguments."""
@@ -68,11 +65,8 @@ def evaluate(
         policy: what decides, one of
 
             * an `Agent`, the name of a shipped one, or a file: played in turn by each of `methods`;
-            * an object with `predict(observations, state, episode_start, deterministic)`, as the controllers of this
-              package and the models of Stable-Baselines3 have, or with `predict(observations)`;
-            * a function that maps observations `(B, ...)` to actions `(B, ...)`, or one observation to one action.
-
-            The last two see the environment as `gymnasium.make` gives it; their records have the method `name`.
+            * an object with `predict`, or a function, as `foreign_controller` takes them. These see the environment as
+              `gymnasium.make` gives it, and their records have the method `name`.
         envs: an id, a pair `(id, keyword arguments)`, or a sequence of these.
         methods: for agents, among `base-mean`, `base-sample`, `base-adapted` (the policy's means, told the
             estimate of what has changed), `melro`, `melro-fixed` (without the estimate).
@@ -100,24 +94,9 @@ def evaluate(
         TypeError: a policy that is none of the above.
     """
     seeds, cases, policy = episode_seeds(seed, episodes), _cases(envs, suite), _loaded(policy)
-    if isinstance(baseline, str) and baseline in METHODS and (not isinstance(policy, Agent) or baseline not in methods):
-        raise ValueError(
-            f"`baseline` {baseline!r} is a method, which is not played here. Add it to the agent's methods."
-        )
-    play = Play(seeds, tuple(methods), config, deterministic, batched)
-    rows = []
-    for case in cases:
-        for method, make, controller in play.players(policy, baseline, case, name):
-            returns = run_episodes(make, controller, seeds, on_step=on_step)
-            rows.append(make_row(case.env_id, dict(case.kwargs), method, returns, case.label))
-            if on_row is not None:
-                on_row(rows[-1])
+    play = Play(seeds, tuple(methods), config, deterministic, batched, name, on_step, on_row)
+    rows = list(play.rows(policy, baseline, cases))
     return make_table(rows, _baseline_name(baseline, methods), seeds, bool(suite) if references is None else references)
-
-
-def default_config(agent: Agent, **settings: Any) -> PlanConfig:
-    """Planner settings, with the agent's own where nothing else is said: see `planning.defaults.agent_settings`."""
-    return PlanConfig(**{**agent_settings(agent), **settings})
 
 
 def make_table(rows: Sequence[Row], baseline: str, seeds: Sequence[int], references: bool) -> EvaluationTable:
@@ -159,32 +138,37 @@ class Play:
     config: PlanConfig | None
     deterministic: bool
     batched: bool | None
+    name: str
+    """Of a policy that is no agent."""
+    on_step: Callable[[int], None] | None
+    on_row: Callable[[Row], None] | None
 
-    def players(self, policy: Any, baseline: Any, case: suites.Case, name: str) -> Iterator[_Player]:
-        """Everything that is to be played on a case: the policy by each of its methods, then the baseline."""
-        yield from self._of(policy, case, name, self.methods)
+    def rows(self, policy: Any, baseline: Any, cases: Sequence[suites.Case]) -> Iterator[Row]:
+        """Play every case: the policy by each of its methods, then the baseline."""
+        known = self.methods if isinstance(policy, Agent) else ()
+        if isinstance(baseline, str) and baseline in METHODS and baseline not in known:
+            raise ValueError(
+                f"`baseline` {baseline!r} is a method, which is not played here. Add it to the agent's methods."
+            )
+        for case in cases:
+            for method, make, controller in self._players(policy, baseline, case):
+                returns = run_episodes(make, controller, self.seeds, on_step=self.on_step)
+                row = make_row(case.env_id, dict(case.kwargs), method, returns, case.label)
+                if self.on_row is not None:
+                    self.on_row(row)
+                yield row
+
+    def _players(self, policy: Any, baseline: Any, case: suites.Case) -> Iterator[_Player]:
+        yield from self._of(policy, case, self.name, self.methods)
         if _baseline_name(baseline, self.methods) == BASELINE:
-            for _, make, controller in self._of(_loaded(baseline), case, BASELINE, ("base-mean",)):
-                yield BASELINE, make, controller
+            for _, *seat in self._of(_loaded(baseline), case, BASELINE, ("base-mean",)):
+                yield BASELINE, *seat
 
     def _of(self, policy: Any, case: suites.Case, name: str, methods: Sequence[str]) -> Iterator[_Player]:
-        import_owner(case.env_id)
-        if isinstance(policy, Agent):
-            make = lambda: as_boxes(case.make())
-            probe = make()
-            check_fits(policy, probe)
-            probe.close()
-            for method in methods:
-                controller = make_controller(method, policy, self.config or default_config(policy), self.seeds)
-                yield method, make, controller
-            return
-        probe = case.make()
-        shape = probe.action_space.shape or ()
-        probe.close()
-        controller = foreign_controller(
-            policy, len(self.seeds), shape, deterministic=self.deterministic, batched=self.batched
-        )
-        yield name, case.make, controller
+        check_seats(case, [policy])
+        told = {"config": self.config, "deterministic": self.deterministic, "batched": self.batched}
+        for method in methods if isinstance(policy, Agent) else ("",):
+            yield method or name, *take_seat(policy, case, method, self.seeds, **told)
 
 
 def _loaded(policy: Any) -> Any:

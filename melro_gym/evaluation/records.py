@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,14 @@ class Row:
     """Bootstrap interval of the mean, at 95 %."""
     label: str = ""
     """Short name of the environment in its suite; empty outside one."""
+    runs: tuple[int, ...] = ()
+    """Episodes of each training run, in the order of the returns, where there are several runs."""
+
+    @property
+    def units(self) -> np.ndarray:
+        """What intervals resample: means of the training runs where there are several, otherwise the returns."""
+        parts = np.split(np.asarray(self.returns), np.cumsum(self.runs[:-1])) if len(self.runs) > 1 else []
+        return np.array([part.mean() for part in parts]) if parts else np.asarray(self.returns)
 
     @property
     def cell(self) -> tuple[str, str, str]:
@@ -39,11 +47,18 @@ class Row:
         return self.env_id, json.dumps(self.env_kwargs, sort_keys=True), self.label
 
 
-def make_row(env_id: str, env_kwargs: dict[str, Any], method: str, returns: Iterable[float], label: str = "") -> Row:
-    """Record with mean and 95 % bootstrap interval."""
-    values = [float(value) for value in returns]
-    interval = bootstrap_mean([np.asarray(values)])
-    return Row(env_id, env_kwargs, method, values, interval.mean, (interval.low, interval.high), label)
+def make_row(
+    env_id: str,
+    env_kwargs: dict[str, Any],
+    method: str,
+    returns: Iterable[float],
+    label: str = "",
+    runs: tuple[int, ...] = (),
+) -> Row:
+    """Record with mean and 95 % bootstrap interval, which resamples training runs where there are several."""
+    row = Row(env_id, env_kwargs, method, [float(value) for value in returns], 0.0, (0.0, 0.0), label, runs)
+    interval = bootstrap_mean([row.units])
+    return replace(row, mean=interval.mean, ci95=(interval.low, interval.high))
 
 
 def row_label(row: Row) -> str:
@@ -70,17 +85,11 @@ def compare(rows: Iterable[Row]) -> dict[str, Interval]:
     differences = {}
     for index, row in enumerate(planned):
         better = max((group[index] for group in modes), key=lambda item: item.mean)
-        differences[row.env_id] = bootstrap_difference([_returns(better)], [_returns(row)])
+        differences[row.env_id] = bootstrap_difference([better.units], [row.units])
     if len(planned) > 1:
         group = max(modes, key=lambda items: sum(item.mean for item in items))
-        differences["mean of all"] = bootstrap_difference(
-            [_returns(row) for row in group], list(map(_returns, planned))
-        )
+        differences["mean of all"] = bootstrap_difference([row.units for row in group], [row.units for row in planned])
     return differences
-
-
-def _returns(row: Row) -> np.ndarray:
-    return np.asarray(row.returns)
 
 
 def write_json(path: str | Path, rows: Iterable[Row], **extra: Any) -> None:

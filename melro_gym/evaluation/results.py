@@ -87,6 +87,8 @@ class Results:
     def rows(self, accept: Sequence[str] = ()) -> list[Row]:
         """A row per environment and player, with the returns of all training runs, seeds and episodes in that order.
 
+        Intervals resample training runs where a player has several, since episodes of one run are not independent.
+
         Args:
             accept: kinds of problems that do not matter.
 
@@ -101,6 +103,9 @@ class Results:
 
     def table(self, baseline: str = "", accept: Sequence[str] = ()) -> EvaluationTable:
         """The table of `rows`; `baseline` is one of their methods, `<agent> <variant>`.
+
+        Where a player has several training runs, their means are what intervals resample; differences are taken pair by
+        pair where the baseline has as many runs, and not at all otherwise.
 
         Raises:
             ValueError: a problem that is not accepted, or no such baseline.
@@ -282,4 +287,7 @@ def _row(group: Sequence[EpisodeRecord]) -> Row:
     records = sorted(group, key=order)
     first = records[0]
     label = first.label or (f"{first.env_id} {first.challenge}" if first.challenge else "")
-    return make_row(first.env_id, first.env_kwargs, first.player, [item.episode_return for item in records], label)
+    files = list(dict.fromkeys((item.training_seed, item.agent_sha256) for item in records))
+    runs = tuple(sum((item.training_seed, item.agent_sha256) == file for item in records) for file in files)
+    returns = [item.episode_return for item in records]
+    return make_row(first.env_id, first.env_kwargs, first.player, returns, label, runs if len(runs) > 1 else ())

@@ -138,13 +138,14 @@ def _by_cell(rows: Iterable[Row]) -> dict[Any, Row]:
 
 
 def _line(cell: str, rows: Sequence[Row], base: dict[Any, Row] | None, paired: bool) -> Line:
-    returns = [np.asarray(row.returns) for row in rows]
-    others = [np.asarray(base[row.cell].returns) for row in rows if row.cell in base] if base else []
-    compared = bool(others) and len(others) == len(returns)
+    returns = [row.units for row in rows]
+    beside = [base[row.cell] for row in rows if row.cell in base] if base else []
+    others, compared = [row.units for row in beside], bool(beside) and len(beside) == len(rows)
+    paired = paired and [len(row.runs) for row in beside] == [len(row.runs) for row in rows]
     return Line(
         rows[0].method,
         cell,
-        sum(map(len, returns)),
+        sum(len(row.returns) for row in rows),
         bootstrap_mean(returns),
         bootstrap_iqm(returns),
         min(row.mean for row in rows) if len(rows) > 1 else float(returns[0].min()),

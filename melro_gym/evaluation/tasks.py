@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import gymnasium as gym
 import jax
 import numpy as np
 
 from melro_gym.checkpoint import package_versions
 from melro_gym.control.options import read_settings
 from melro_gym.control.summary import AVERAGED, EpisodeSummary
-from melro_gym.envs.boxes import as_boxes, import_owner
-from melro_gym.evaluation.controllers import Report, make_controller
 from melro_gym.evaluation.episodes import EpisodeRecord, task_hash
 from melro_gym.evaluation.players import Load, Player
-from melro_gym.evaluation.playing import foreign_controller
 from melro_gym.evaluation.protocol import episode_seeds
 from melro_gym.evaluation.provenance import file_sha256, nominal_value
 from melro_gym.evaluation.rollouts import Controller, run_episodes
+from melro_gym.evaluation.seating import check_seats, take_seat
 from melro_gym.models import Agent
 from melro_gym.suites import Case
 from melro_gym.values import plain_json
-from melro_gym.wrappers.checks import check_fits
 
 _REPORTED = {*AVERAGED, "mean", "base_mean", "base_std", "entropy_weight", "deterministic", "deadline_hit", "failure"}
 """Entries of a decision's report that do not come from an estimator."""
+_AT_THE_END = ("position_error",)
+"""Numbers of an episode's last `info` that its record keeps."""
 
 
 @dataclass(frozen=True)
@@ -87,15 +85,7 @@ def check_tasks(tasks: Iterable[Task], load: Load) -> None:
         key = f"{task.case.env_id} {sorted(task.case.kwargs.items())} {task.case.challenge}"
         groups.setdefault(key, (task.case, set()))[1].add((task.player.source, task.player.sha256))
     for case, sources in groups.values():
-        import_owner(case.env_id)
-        probe = case.make()
-        try:
-            for source, sha256 in sorted(sources):
-                policy = _loaded(source, sha256, load)
-                if isinstance(policy, Agent):
-                    check_fits(policy, as_boxes(probe))
-        finally:
-            probe.close()
+        check_seats(case, [_loaded(source, sha256, load) for source, sha256 in sorted(sources)])
 
 
 def run_task(task: Task, load: Load) -> list[EpisodeRecord]:
@@ -107,8 +97,9 @@ def run_task(task: Task, load: Load) -> list[EpisodeRecord]:
     player, seeds = task.player, episode_seeds(task.seed, task.episodes)
     policy = _loaded(player.source, player.sha256, load)
     meter = Meter(len(seeds))
-    import_owner(task.case.env_id)
-    make, controller = _seated(policy, task, seeds, meter.report)
+    config, options = read_settings(policy, player.settings) if isinstance(policy, Agent) else (None, None)
+    told = {"config": config, "options": options, "on_report": meter.report}
+    make, controller = take_seat(policy, task.case, player.method, seeds, **told)
     returns = run_episodes(make, meter.timed(controller), seeds, on_end=meter.end)
     if not np.all(np.isfinite(returns)):
         raise ValueError(f"{player.name} on {task.case.env_id}: a return is not finite.")
@@ -177,11 +168,12 @@ class Meter:
         """An episode has ended."""
         self._running[row] = False
         self.infos[row] = info
+        self.diagnostics[row] = {name: _plain(info[name]) for name in _AT_THE_END if name in info}
         if not self._running.any():
             self._ticks.append((time.perf_counter(), 0))
         if self._summary is not None:
             means = {name: values[row] for name, values in self._summary.means().items()}
-            self.diagnostics[row] = {name: _plain(value) for name, value in means.items()} | _facts(self._facts, row)
+            self.diagnostics[row] |= {name: _plain(value) for name, value in means.items()} | _facts(self._facts, row)
 
 
 def _facts(facts: Mapping[str, Any], row: int, prefix: str = "") -> dict[str, float | None]:
@@ -203,20 +195,6 @@ def _numbered(name: str, numbers: np.ndarray) -> list[tuple[str, Any]]:
 
 def _plain(value: Any) -> float | None:
     return float(f"{float(value):.6g}") if np.isfinite(value) else None
-
-
-def _seated(
-    policy: Any, task: Task, seeds: Sequence[int], on_report: Report
-) -> tuple[Callable[[], gym.Env[Any, Any]], Controller]:
-    """What makes an environment, and what decides in all of them."""
-    if isinstance(policy, Agent):
-        config, options = read_settings(policy, task.player.settings)
-        controller = make_controller(task.player.method, policy, config, seeds, options, on_report)
-        return lambda: as_boxes(task.case.make()), controller
-    probe = task.case.make()
-    shape = probe.action_space.shape or ()
-    probe.close()
-    return task.case.make, foreign_controller(policy, len(seeds), shape)
 
 
 @functools.lru_cache(maxsize=4)

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from melro_gym.checkpoint import flatten_arrays
-from melro_gym.evaluation.protocol import default_config, evaluate
+from melro_gym.evaluation.protocol import evaluate
+from melro_gym.evaluation.seating import default_config
 from melro_gym.evaluation.spaces import SPACES, Space, completed
 from melro_gym.models import Agent
 from melro_gym.planning import PlanConfig

@@ -64,6 +64,24 @@ def test_rows_have_the_returns_of_all_seeds_in_order(tmp_path):
     assert other.returns == [7.0, 8.0]
 
 
+def test_intervals_of_several_training_runs_resample_the_runs(tmp_path):
+    low, high = [10.0, 12.0, 11.0, 11.0], [20.0, 22.0, 21.0, 21.0]
+    for training_seed, returns in enumerate([low, high]):
+        told = {"agent_sha256": f"a{training_seed}", "training_seed": training_seed}
+        write_task(tmp_path, make_task(returns, **told))
+        write_task(tmp_path, make_task([total + 5.0 for total in returns], variant="other", method="base-mean", **told))
+    write_task(tmp_path, make_task([1.0, 2.0, 3.0, 4.0], agent="single"))
+    results = read_results(tmp_path)
+    rows = {row.method: row for row in results.rows()}
+    assert list(rows["plain melro"].units) == [11.0, 21.0]
+    assert (rows["plain melro"].mean, rows["plain melro"].ci95) == (16.0, (11.0, 21.0))  # the runs' means, no less
+    assert list(rows["single melro"].units) == [1.0, 2.0, 3.0, 4.0]
+    lines = {line.method: line for line in results.table("plain melro").lines}
+    assert lines["plain other"].episodes == 8
+    assert tuple(lines["plain other"].difference) == (5.0, 5.0, 5.0)
+    assert lines["single melro"].difference is None
+
+
 def test_a_line_that_breaks_off_is_named_and_its_task_is_not_complete(tmp_path):
     records = make_task([1.0, 2.0])
     write_task(tmp_path, records)

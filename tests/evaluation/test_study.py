@@ -108,7 +108,8 @@ def test_times_leave_the_first_decision_out_which_compiles():
     report = {**dict.fromkeys(names, row), "std": row[:, None], "deadline_hit": row > 0, "failure": np.array([""])}
     for milliseconds in (60_000.0, 8.0, 12.0):
         meter.report({**report, "plan_ms": row + milliseconds})
-    meter.end(0, {})
+    meter.end(0, {"position_error": 0.25, "goal": [1.0]})
+    assert meter.diagnostics[0]["position_error"] == 0.25
     assert [meter.diagnostics[0][name] for name in ("plan_ms", "slowest_ms", "steps")] == [10.0, 12.0, 3.0]
 
 

@@ -11,8 +11,8 @@ from toys import tiny_agent
 
 from melro_gym import cli
 from melro_gym.evaluation.importance import importances
-from melro_gym.evaluation.protocol import default_config
 from melro_gym.evaluation.records import make_row
+from melro_gym.evaluation.seating import default_config
 from melro_gym.evaluation.spaces import CANDIDATES, SPACES, suggest_settings
 from melro_gym.evaluation.tuning import TUNING_SETS, Trial, finalists, finished_trials, open_study, tune
 from melro_gym.planning import PlanConfig
