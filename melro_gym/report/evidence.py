@@ -92,7 +92,7 @@ class Evidence:
     problems: tuple[str, ...] = ()
     """Damaged or mixed records, a sentence each."""
     notes: tuple[str, ...] = ()
-    """Files that were found and hold nothing for a report."""
+    """Files that hold nothing for a report, or what others hold already."""
     sources: tuple[str, ...] = ()
 
     @cached_property

@@ -209,7 +209,7 @@ def _skipped(sections: Sequence[Section]) -> str:
 
 
 def _how(evidence: Evidence) -> str:
-    notes = f"<p>Files without episodes:</p>{_list(evidence.notes)}" if evidence.notes else ""
+    notes = f"<p>Files that are not used, or in part:</p>{_list(evidence.notes)}" if evidence.notes else ""
     words = (
         "Differences are of the same training run on the same episodes, pair by pair, where both exist; otherwise of "
         "independent groups. Intervals are percentiles of a stratified bootstrap at 95 %, environments being strata: "

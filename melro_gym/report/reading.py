@@ -7,6 +7,7 @@ in silence.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,8 @@ class _Found:
     """What the files held so far."""
 
     samples: list[Sample] = field(default_factory=list)
+    older: list[tuple[str, Sample]] = field(default_factory=list)
+    """Of files that are no records, with their names."""
     curves: list[Curve] = field(default_factory=list)
     costs: dict[str, Any] = field(default_factory=dict)
     trials: list[tuple[str, dict[str, Any], float]] = field(default_factory=list)
@@ -55,7 +58,7 @@ def read_evidence(sources: Sequence[str | Path]) -> Evidence:
             found.problems.extend(problems)
         for path in _files(source):
             _read_file(path, called(path), found)
-    samples = _without_repeats(found.samples, found.problems)
+    samples = _without_repeats(found.samples + _not_recorded(found), found.problems)
     if not samples:
         why = f" {found.problems[0]}" if found.problems else ""
         raise ValueError(f"No episodes in {', '.join(map(str, sources))}.{why}")
@@ -89,9 +92,9 @@ def _read_file(path: Path, name: str, found: _Found) -> None:
         found.problems.append(f"{name} is damaged and left out: {error}")
         return
     if isinstance(content, dict) and isinstance(content.get("rows"), list):
-        found.samples.extend(_rows(content, name, found.problems))
+        found.older += [(name, sample) for sample in _rows(content, name, found.problems)]
     elif isinstance(content, dict) and "panels" in content:
-        found.samples.extend(maze_samples(content, name, find_trained))
+        found.older += [(name, sample) for sample in maze_samples(content, name, find_trained)]
     elif isinstance(content, dict) and any("tests" in cell for cell in cells_of(content).values()):
         found.samples.extend(robust_samples(content, name))
     elif isinstance(content, dict) and isinstance(content.get("trials"), list):
@@ -180,12 +183,23 @@ def read_curve(path: Path, problems: list[str], name: str) -> Curve | None:
     return Curve(describe_agent(path.parent.name, record), record["env"], steps, returns)
 
 
+def _key(sample: Sample) -> tuple[object, ...]:
+    return sample.run, sample.series, sample.cell
+
+
+def _not_recorded(found: _Found) -> list[Sample]:
+    """Samples of other files than records; a note where records of the same runs in the same cells go before them."""
+    recorded = {_key(sample) for sample in found.samples}
+    covered = Counter(name for name, sample in found.older if _key(sample) in recorded)
+    found.notes += [f"{name}: records go before {count} of its rows." for name, count in covered.items()]
+    return [sample for _, sample in found.older if _key(sample) not in recorded]
+
+
 def _without_repeats(samples: Sequence[Sample], problems: list[str]) -> list[Sample]:
     """One sample per run, method and cell; others of the same are named, unless they are the same numbers."""
     kept: dict[Any, Sample] = {}
     for sample in samples:
-        key = (sample.run, sample.series, sample.cell)
-        first = kept.setdefault(key, sample)
+        first = kept.setdefault(_key(sample), sample)
         if first is not sample and not np.array_equal(first.returns, sample.returns):
             who = f"{sample.series.label} of {sample.run.agent} (seed {sample.run.seed}) on {sample.cell.title}"
             means = f"{first.returns.mean():.4g} and {sample.returns.mean():.4g}"

@@ -72,6 +72,20 @@ def test_a_folder_becomes_series_of_training_runs_with_measures(tmp_path):
     assert evidence.mean(melro, [cell], "decision_ms").mean == pytest.approx(10.0)
 
 
+def test_records_go_before_files_without_them(tmp_path):
+    write_task(tmp_path, records("melro", "LeftKnee", 100.0))
+    rows = [
+        {"env_id": f"WalkerWalk-Disabled{joint}-v0", "env_kwargs": {}, "method": "melro", "returns": [1.0, 2.0]}
+        for joint in JOINTS
+    ]
+    trained = {"name": "trained", "env_steps": 100_000}
+    (tmp_path / "older.json").write_text(json.dumps({"agent": trained, "rows": rows}))
+    evidence = read_evidence([tmp_path])
+    means = {sample.cell.name: sample.returns.mean() for sample in evidence.samples}
+    assert means == {"left knee": 101.5, "right hip": 1.5} and not evidence.problems
+    assert evidence.notes == (f"{tmp_path.name}/older.json: records go before 1 of its rows.",)
+
+
 def test_claims_follow_from_records(tmp_path):
     fill(tmp_path, 10.0)
     verdicts = {c.key: v for part in judge_all(read_evidence([tmp_path])) for c, v in part.claims}
