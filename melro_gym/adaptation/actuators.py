@@ -19,6 +19,7 @@ from jaxtyping import Array, Float
 
 from melro_gym.adaptation.base import AbstractEstimator, Numbers, one_step_error
 from melro_gym.models import AbstractCritic, AbstractWorldModel, Agent
+from melro_gym.models.base import AbstractCriticAround
 
 
 class ScaledWorldModel(AbstractWorldModel):
@@ -53,7 +54,7 @@ class ScaledWorldModel(AbstractWorldModel):
         return self.model.continuation(state, arriving(self.effect, control))
 
 
-class ScaledCritic(AbstractCritic):
+class ScaledCritic(AbstractCriticAround):
     """A critic of actions that lose part of their effect."""
 
     critic: AbstractCritic
@@ -61,11 +62,6 @@ class ScaledCritic(AbstractCritic):
 
     def __init__(self, critic: AbstractCritic, effect: Float[Array, " A"]):
         self.critic, self.effect = critic, effect
-
-    @property
-    def scale(self) -> float:
-        """The critic's."""
-        return self.critic.scale
 
     def __call__(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
         """Value of an action in a state."""

@@ -19,7 +19,13 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from melro_gym.models.base import AbstractCritic, AbstractPolicy, AbstractWorldModel
+from melro_gym.models.base import (
+    AbstractCritic,
+    AbstractCriticAround,
+    AbstractPolicy,
+    AbstractPolicyAround,
+    AbstractWorldModel,
+)
 from melro_gym.models.context import ContextCritic, ContextPolicy, told
 from melro_gym.models.distribution import ActionDistribution
 
@@ -101,7 +107,7 @@ def _within(module: Any, context: Array, state: Array, memory: int) -> tuple[Any
     return module, state[:-memory]
 
 
-class RememberingPolicy(AbstractPolicy):
+class RememberingPolicy(AbstractPolicyAround):
     """A policy of states `[s, memory]`."""
 
     policy: AbstractPolicy
@@ -116,18 +122,8 @@ class RememberingPolicy(AbstractPolicy):
         policy, state = _within(self.policy, self.context, state, self.memory)
         return policy(state)
 
-    @property
-    def min_std(self) -> float:
-        """The policy's."""
-        return self.policy.min_std
 
-    @property
-    def max_std(self) -> float:
-        """The policy's."""
-        return self.policy.max_std
-
-
-class RememberingCritic(AbstractCritic):
+class RememberingCritic(AbstractCriticAround):
     """A critic of states `[s, memory]`."""
 
     critic: AbstractCritic
@@ -136,11 +132,6 @@ class RememberingCritic(AbstractCritic):
 
     def __init__(self, critic: AbstractCritic, context: Float[Array, " E"], memory: int):
         self.critic, self.context, self.memory = critic, context, memory
-
-    @property
-    def scale(self) -> float:
-        """The critic's."""
-        return self.critic.scale
 
     def __call__(self, state: Float[Array, " Z"], control: Float[Array, " A"]) -> Float[Array, ""]:
         """Value of an action in a state."""

@@ -24,6 +24,7 @@ from melro_gym.adaptation.base import AbstractEstimator, Numbers, one_step_error
 from melro_gym.adaptation.change import AbstractChange
 from melro_gym.adaptation.changes import make_change
 from melro_gym.models import AbstractCritic, Agent
+from melro_gym.models.base import AbstractCriticAround
 from melro_gym.models.context import ContextCritic, ContextPolicy
 from melro_gym.models.normaliser import Normaliser
 
@@ -85,7 +86,7 @@ def ramp(value: Array, none: float, full: float) -> Array:
     return jnp.clip((value - none) / (full - none), 0.0, 1.0)
 
 
-class ExecutedCritic(AbstractCritic):
+class ExecutedCritic(AbstractCriticAround):
     """A critic that is told of no change: it values the action with which a healthy robot would do the same."""
 
     critic: AbstractCritic
@@ -94,11 +95,6 @@ class ExecutedCritic(AbstractCritic):
 
     def __init__(self, critic: AbstractCritic, change: AbstractChange, context: Float[Array, " C"]):
         self.critic, self.change, self.context = critic, change, context
-
-    @property
-    def scale(self) -> float:
-        """The critic's."""
-        return self.critic.scale
 
     def __call__(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
         """Value of an action in a state."""

@@ -82,3 +82,32 @@ class AbstractCritic(eqx.Module):
     @abc.abstractmethod
     def __call__(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
         """Value of an action in a state, in units of return."""
+
+
+class AbstractPolicyAround(AbstractPolicy):
+    """A policy around another one, whose bounds of the standard deviation are its own."""
+
+    policy: eqx.AbstractVar[AbstractPolicy]
+    """The one inside."""
+
+    @property
+    def min_std(self) -> float:
+        """That of the policy inside."""
+        return self.policy.min_std
+
+    @property
+    def max_std(self) -> float:
+        """That of the policy inside."""
+        return self.policy.max_std
+
+
+class AbstractCriticAround(AbstractCritic):
+    """A critic around another one, of values of the same size."""
+
+    critic: eqx.AbstractVar[AbstractCritic]
+    """The one inside."""
+
+    @property
+    def scale(self) -> float:
+        """That of the critic inside."""
+        return self.critic.scale

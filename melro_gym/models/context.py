@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from melro_gym.models.arguments import check_size, check_word
-from melro_gym.models.base import AbstractCritic, AbstractPolicy
+from melro_gym.models.base import AbstractCritic, AbstractCriticAround, AbstractPolicy, AbstractPolicyAround
 from melro_gym.models.critic import Critic
 from melro_gym.models.distribution import ActionDistribution
 from melro_gym.models.networks import MLP
@@ -24,7 +24,7 @@ from melro_gym.models.policy import GaussianPolicy
 Told = TypeVar("Told", bound=AbstractPolicy | AbstractCritic)
 
 
-class ContextPolicy(AbstractPolicy):
+class ContextPolicy(AbstractPolicyAround):
     """A policy of state and context; nothing trains the context."""
 
     policy: AbstractPolicy
@@ -49,16 +49,6 @@ class ContextPolicy(AbstractPolicy):
     def __call__(self, state: Float[Array, " S"]) -> ActionDistribution:
         """Action distribution in a state (a normalised observation), under the context."""
         return self.policy(jnp.concatenate([state, jax.lax.stop_gradient(self.context)]))
-
-    @property
-    def min_std(self) -> float:
-        """Smallest standard deviation."""
-        return self.policy.min_std
-
-    @property
-    def max_std(self) -> float:
-        """Largest standard deviation."""
-        return self.policy.max_std
 
 
 class AnchoredPolicy(AbstractPolicy):
@@ -108,7 +98,7 @@ class AnchoredPolicy(AbstractPolicy):
         return self.healthy.max_std
 
 
-class ContextCritic(AbstractCritic):
+class ContextCritic(AbstractCriticAround):
     """A critic of state, action and context; nothing trains the context."""
 
     critic: Critic
@@ -133,11 +123,6 @@ class ContextCritic(AbstractCritic):
     def __call__(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
         """Value of an action in a state under the context, in units of return."""
         return self.critic(jnp.concatenate([state, jax.lax.stop_gradient(self.context)]), control)
-
-    @property
-    def scale(self) -> float:
-        """What the network's output is multiplied by."""
-        return self.critic.scale
 
 
 def told(module: Told, context: Float[Array, " C"]) -> Told:

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from melro_gym.models.arguments import check_number, check_size
-from melro_gym.models.base import AbstractCritic, AbstractPolicy
+from melro_gym.models.base import AbstractCritic, AbstractCriticAround, AbstractPolicy, AbstractPolicyAround
 from melro_gym.models.distribution import ActionDistribution
 from melro_gym.models.layers import Layers
 from melro_gym.models.normaliser import Normaliser
@@ -150,7 +150,7 @@ class CopiedCritic(AbstractCritic):
         return self.scale * jnp.mean(jnp.sort(outputs)[: outputs.size - self.drop])
 
 
-class FromRaw(AbstractPolicy):
+class FromRaw(AbstractPolicyAround):
     """A policy of raw observations as one of states: an agent's normaliser is undone in front of it."""
 
     policy: AbstractPolicy
@@ -172,18 +172,8 @@ class FromRaw(AbstractPolicy):
         """Action distribution in a state."""
         return self.policy(raw(self.normaliser, state))
 
-    @property
-    def min_std(self) -> float:
-        """Least standard deviation."""
-        return self.policy.min_std
 
-    @property
-    def max_std(self) -> float:
-        """Largest standard deviation."""
-        return self.policy.max_std
-
-
-class CriticFromRaw(AbstractCritic):
+class CriticFromRaw(AbstractCriticAround):
     """A critic of raw observations as one of states: an agent's normaliser is undone in front of it."""
 
     critic: AbstractCritic
@@ -204,11 +194,6 @@ class CriticFromRaw(AbstractCritic):
     def __call__(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
         """Value of an action in a state, in units of return."""
         return self.critic(raw(self.normaliser, state), control)
-
-    @property
-    def scale(self) -> float:
-        """That of the critic."""
-        return self.critic.scale
 
 
 def raw(normaliser: Normaliser, state: Float[Array, " S"]) -> Float[Array, " S"]:

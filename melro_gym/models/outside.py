@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from melro_gym.models.arguments import check_size
-from melro_gym.models.base import AbstractCritic, AbstractPolicy
+from melro_gym.models.base import AbstractCritic, AbstractCriticAround, AbstractPolicy, AbstractPolicyAround
 from melro_gym.models.distribution import ActionDistribution
 from melro_gym.models.normaliser import Normaliser
 from melro_gym.models.parts import Description, build_part, describe
@@ -19,7 +19,7 @@ Predict = Callable[[Any], Any]
 """Raw observations `(B, S)` to actions `(B, A)` in [-1, 1]."""
 
 
-class OutsidePolicy(AbstractPolicy):
+class OutsidePolicy(AbstractPolicyAround):
     """A policy in an agent whose normaliser is not its own. It sees nothing that stands behind the state.
 
     Args:
@@ -52,18 +52,8 @@ class OutsidePolicy(AbstractPolicy):
         """Action distribution in a state of the agent."""
         return self.policy(state[: self.shift.size] * self.scale + self.shift)
 
-    @property
-    def min_std(self) -> float:
-        """Smallest standard deviation."""
-        return self.policy.min_std
 
-    @property
-    def max_std(self) -> float:
-        """Largest standard deviation."""
-        return self.policy.max_std
-
-
-class OutsideCritic(AbstractCritic):
+class OutsideCritic(AbstractCriticAround):
     """A critic in an agent whose normaliser is not its own; arguments as of `OutsidePolicy`."""
 
     critic: AbstractCritic
@@ -87,11 +77,6 @@ class OutsideCritic(AbstractCritic):
     def __call__(self, state: Float[Array, " S"], control: Float[Array, " C"]) -> Float[Array, ""]:
         """Value of an action in a state of the agent."""
         return self.critic(state[: self.shift.size] * self.stretch + self.shift, control)
-
-    @property
-    def scale(self) -> float:
-        """The critic's."""
-        return self.critic.scale
 
 
 def _between(own: Normaliser, normaliser: Normaliser) -> tuple[Array, Array]:
