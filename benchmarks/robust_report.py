@@ -19,7 +19,8 @@ Groups = Mapping[str, Sequence[Record]]
 """Records of each method's seeds."""
 MARGIN = 50.0
 """Return, of 1000, by which one that is "no worse" may lie lower."""
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+BEGIN, END = "<!-- {}: begin -->", "<!-- {}: end -->"
+"""Marks in a page around a section of this name."""
 
 
 class Claim(NamedTuple):
@@ -123,23 +124,23 @@ def returns_table(description: Mapping[str, Any], groups: Groups) -> list[str]:
     parts = [part for part in ("nominal", "larger", "holdout", "beyond") if values_of(description, part)]
     heads = {"nominal": "nominal", "larger": "larger test set", "holdout": "held out", "beyond": "beyond"}
     head = ["method", "seeds", *(f"{heads[part]} ({_listed(values_of(description, part))})" for part in parts)]
-    lines = [_row(head), _row(["---"] * len(head))]
+    lines = [markdown_row(head), markdown_row(["---"] * len(head))]
     for name, group in groups.items():
         each = [[mean_at(record, values_of(description, part)) for record in group] for part in parts]
-        lines.append(_row([name, str(len(group)), *map(_spread, each)]))
+        lines.append(markdown_row([name, str(len(group)), *map(_spread, each)]))
     return lines
 
 
 def claims_table(description: Mapping[str, Any], groups: Groups) -> list[str]:
     """Markdown lines: a row per claim."""
-    lines = [_row(["claim", "figure", "difference of means [95 %]", "verdict"]), _row(["---"] * 4)]
+    lines = [markdown_row(["claim", "figure", "difference of means [95 %]", "verdict"]), markdown_row(["---"] * 4)]
     for claim in CLAIMS:
         if not values_of(description, claim.where):
             continue
         found = judge(claim, description, groups)
         interval = "" if np.isnan(found.low) else f" [{found.low:.0f}, {found.high:.0f}]"
         lines.append(
-            _row(
+            markdown_row(
                 [
                     claim.text,
                     claim.figure,
@@ -216,10 +217,11 @@ def _section(task: str, path: Path, description: Mapping[str, Any], groups: Grou
     ]
 
 
-def with_section(text: str, results: str) -> str:
-    """The page with its section of results replaced."""
-    body = f"{BEGIN}\n\n{results}\n{END}"
-    return re.sub(f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: body, text, flags=re.DOTALL)
+def with_section(text: str, results: str, name: str = "results") -> str:
+    """The page with what is between the marks of a section replaced."""
+    begin, end = (mark.format(name) for mark in (BEGIN, END))
+    body = f"{begin}\n\n{results}\n{end}"
+    return re.sub(f"{re.escape(begin)}.*{re.escape(end)}", lambda _: body, text, flags=re.DOTALL)
 
 
 def _listed(values: Sequence[float]) -> str:
@@ -233,5 +235,6 @@ def _spread(values: Sequence[float]) -> str:
     return mean if len(values) < 2 else f"{mean} ({min(values):.0f} to {max(values):.0f})"
 
 
-def _row(cells: Sequence[str]) -> str:
+def markdown_row(cells: Sequence[str]) -> str:
+    """A row of a table."""
     return f"| {' | '.join(cells)} |"

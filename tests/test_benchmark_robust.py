@@ -100,7 +100,7 @@ def test_unknown_names_are_refused_with_the_choices(arguments, tmp_path):
 @pytest.mark.slow
 def test_runs_are_trained_tested_and_kept(tmp_path, monkeypatch):
     page = tmp_path / "page.md"
-    page.write_text(f"# Page\n{robust_report.BEGIN}\n{robust_report.END}\n")
+    page.write_text("# Page\n<!-- results: begin -->\n<!-- results: end -->\n")
     arguments = {"runs": tmp_path / "runs", "out": tmp_path / "out", "page": page}
     settings = robust.Settings(only=("RE-SVG",), seeds=1, steps=400, **arguments)
     robust.main(settings)

@@ -20,7 +20,9 @@ class Fit:
     agent: str = "best.safetensors"
     """File in the folder."""
     updates: int = 20_000
-    """Updates of the world model."""
+    """Updates of each world model."""
+    members: bool = False
+    """Fit a world model of each simulator of the run's uncertainty set, for a planner with pessimism=worst."""
     seed: int = 0
     """Seed of its network and data."""
     set: Pairs = ()
@@ -33,8 +35,10 @@ class Fit:
 
         with make_progress() as progress:
             task = progress.add_task("world model", total=self.updates)
-            show = lambda numbers: progress.update(task, completed=numbers["updates"])
-            options = {"agent": self.agent, "updates": self.updates, "seed": self.seed, "report": show}
+            of = lambda numbers: numbers.get("of", self.updates)
+            show = lambda numbers: progress.update(task, completed=numbers["updates"], total=of(numbers))
+            options = {"agent": self.agent, "updates": self.updates, "members": self.members, "seed": self.seed}
+            options |= {"report": show}
             agent = fit_world_model(self.run_folder, **options, **parse_settings(self.set))
         save_agent(self.out, agent)
         errors = agent.metadata["one_step_error"]

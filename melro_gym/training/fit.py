@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 
 from melro_gym.checkpoint import CheckpointError, load_agent
-from melro_gym.models import AbstractWorldModel, Agent, build_part
+from melro_gym.models import AbstractWorldModel, Agent, EnsembleWorldModel, build_part
 from melro_gym.seeds import random_key, sequence
 from melro_gym.settings import flatten
 from melro_gym.training.agents import model_description
@@ -77,11 +78,45 @@ def fit_models(
     return learner.agent.world_model
 
 
+def fit_each(
+    agent: Agent,
+    blank: AbstractWorldModel,
+    replays: Sequence[Replay],
+    settings: MelroConfig,
+    *,
+    updates: int,
+    report: Report = silent,
+    **options: Any,
+) -> EnsembleWorldModel:
+    """An ensemble of a model per replay buffer, each from the same untrained one.
+
+    Args:
+        agent: see `fit_models`, as for `settings` and `options`.
+        blank: one model.
+        replays: one per model.
+        settings: of each model's training.
+        updates: of each model.
+        report: called after each round, with the `updates` of all models so far, and `of` how many they are.
+        **options: of `fit_models`.
+
+    Raises:
+        ValueError: no stored episode is as long as a window.
+        FloatingPointError: training diverged.
+    """
+    models, of = [], float(updates * len(replays))
+    for replay in replays:
+        before = len(models) * updates
+        show = lambda numbers, before=before: report({**numbers, "updates": before + numbers["updates"], "of": of})
+        models.append(fit_models(agent, blank, replay, settings, updates=updates, report=show, **options))
+    return EnsembleWorldModel(jax.tree.map(lambda *leaves: jnp.stack(leaves), *models))
+
+
 def fit_world_model(
     folder: str | os.PathLike[str],
     *,
     agent: str = "best.safetensors",
     updates: Any = 20_000,
+    members: bool = False,
     seed: Any = 0,
     report: Report = silent,
     **settings: Any,
@@ -94,14 +129,17 @@ def fit_world_model(
     Args:
         folder: of the run, with its `state.safetensors`.
         agent: file in the folder.
-        updates: of the model.
+        updates: of each model.
+        members: for a run with an uncertainty set: a model of each of its simulators, from single steps. They are an
+            ensemble, so that a planner with `pessimism="worst"` plans for the worst of the set.
         seed: of the network and of the windows.
         report: called with a dict of numbers after each round of updates.
         **settings: of world models, such as `model_width` or `model_window`; the rest are the run's networks' and those
             of the preset `cpu`.
 
     Raises:
-        ValueError: `updates` is too small, unknown settings, or no stored episode is as long as a window.
+        ValueError: `updates` is too small, unknown settings, no stored episode is as long as a window, or `members` of
+            a run without an uncertainty set.
         CheckpointError: the folder's files are missing or damaged.
         FloatingPointError: training diverged.
 
@@ -114,19 +152,35 @@ def fit_world_model(
     replay, former = stored_data(path)
     if replay.rows.obs.shape[1] != original.obs_size:
         raise CheckpointError(f"{path} holds observations of another size than the agent's.")
-    shared = flatten(former.run) | flatten(former.collection) | flatten(former.networks)
-    shared |= {"start_from": "", "imagine": "", "keep_healthy": False, "model_input": original.model_input}
-    shared |= {"terminates": bool(replay.rows.terminated.any())}
-    config = make_config("cpu", **{**shared, **settings, "algorithm": "melro"})
+    replays = replay.of_members() if members else [replay]
+    if not replays:
+        raise ValueError(f"{folder} has no uncertainty set, so `members` cannot be fitted; leave that out.")
+    own = {"model_window": 1, "ensemble_size": 1} if members else {}
+    config = _model_config(former, original, replays, {**settings, **own})
     sizes = original.obs_size, original.action_size
     blank = build_part(model_description(config, *sizes), jr.fold_in(random_key(seed), 1), AbstractWorldModel)
     final = config.algorithm.final_learning_rate
     options: dict[str, Any] = {"updates": updates, "seed": seed, "final_rate": final, "report": report}
-    model = fit_models(original, blank, replay, config.algorithm, **options)
+    if members:
+        model = fit_each(original, blank, replays, config.algorithm, **options)
+    else:
+        model = fit_models(original, blank, replay, config.algorithm, **options)
     fitted = original.with_parts(world_model=model)
     facts = {"updates": updates, "seed": seed, "rows": len(replay)}
-    more = {"world_model": facts, "one_step_error": latest_error(fitted, replay)}
+    if members:
+        facts |= {"members": former.collection.members}
+    more = {"world_model": facts, "one_step_error": latest_error(fitted, replays[0])}
     return fitted.with_metadata({**original.metadata, **more})
+
+
+def _model_config(
+    former: TrainConfig, agent: Agent, replays: Sequence[Replay], settings: dict[str, Any]
+) -> TrainConfig:
+    """Settings of world models for an agent: those given, the networks of its run, and those of the preset `cpu`."""
+    shared = flatten(former.run) | flatten(former.collection) | flatten(former.networks)
+    shared |= {"start_from": "", "imagine": "", "keep_healthy": False, "model_input": agent.model_input}
+    shared |= {"terminates": any(bool(each.rows.terminated.any()) for each in replays)}
+    return make_config("cpu", **{**shared, **settings, "algorithm": "melro"})
 
 
 def stored_data(path: Path) -> tuple[Replay, TrainConfig]:
@@ -136,7 +190,8 @@ def stored_data(path: Path) -> tuple[Replay, TrainConfig]:
         CheckpointError: the file is missing or damaged.
     """
     stored = read_state(path)
-    rows, config = stored.rows, TrainConfig(**stored.config)
-    replay = Replay(rows.obs.shape[1], rows.action.shape[1], len(rows.obs), config.collection.num_envs)
-    replay.restore(rows)
+    rows, config, outcomes = stored.rows, TrainConfig(**stored.config), stored.outcomes
+    sizes, members = (rows.obs.shape[1], rows.action.shape[1]), 0 if outcomes is None else outcomes.reward.shape[1]
+    replay = Replay(*sizes, len(rows.obs), config.collection.num_envs, members)
+    replay.restore(rows, outcomes)
     return replay, config

@@ -72,6 +72,17 @@ class Replay:
         """What the uncertainty set made of each row, as views of shape `(size, ...)`; of width 0 without a set."""
         return Outcomes(*(column[: self.size] for column in self._outcomes))
 
+    def of_members(self) -> list[Replay]:
+        """What each member of the uncertainty set made of every row, as episodes of one step."""
+        replays = []
+        for member in range(self._outcomes.reward.shape[1]):
+            obs, reward, terminated = (column[:, member] for column in self.outcomes)
+            rows = self.rows._replace(next_obs=obs, reward=reward, terminated=terminated)
+            rows = rows._replace(episode=np.arange(self.size, dtype=np.float32))
+            replays.append(Replay(rows.obs.shape[1], rows.action.shape[1], self.size))
+            replays[-1].restore(rows)
+        return replays
+
     def add(self, transitions: Transition, outcomes: Outcomes | None = None) -> None:
         """Append one row per environment, and what the uncertainty set made of it."""
         end = self.size + self._num_envs
