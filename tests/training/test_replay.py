@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from melro_gym.training.replay import Replay, Transition
+from melro_gym.training.replay import Outcomes, Replay, Transition
 
 
 def _filled(lengths, capacity=100):
@@ -44,3 +44,20 @@ def test_restored_rows_are_the_stored_ones():
     other.restore(replay.rows)
     assert len(other) == 6
     np.testing.assert_array_equal(other.rows.obs, replay.rows.obs)
+
+
+def test_each_member_of_a_set_has_its_own_steps():
+    replay = Replay(1, 1, 9, members=2)
+    for row in range(5):
+        number, pair = np.full((1, 1), row, np.float32), np.array([[10.0, 20.0]], np.float32) + row
+        rows = Transition(number, number, number, number, number[0], 0.0 * number[0], number + 1, 0.0 * number[0])
+        replay.add(rows, Outcomes(pair[..., None], 2.0 * pair, pair > 22.0))
+    for member, first in zip(replay.of_members(), (10.0, 20.0), strict=True):
+        np.testing.assert_array_equal(member.rows.obs[:, 0], np.arange(5))
+        np.testing.assert_array_equal(member.rows.action[:, 0], np.arange(5))
+        np.testing.assert_array_equal(member.rows.next_obs[:, 0], first + np.arange(5))
+        np.testing.assert_array_equal(member.rows.reward, 2.0 * (first + np.arange(5)))
+        np.testing.assert_array_equal(member.rows.terminated, first + np.arange(5) > 22.0)
+        with pytest.raises(ValueError, match="None of the 5 stored episodes"):
+            member.sample_windows(np.random.default_rng(0), (2,), 2)
+    assert _filled([3]).of_members() == []

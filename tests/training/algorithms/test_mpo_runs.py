@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import equinox as eqx
+import gymnasium as gym
 import numpy as np
 import pytest
-from toys import TINY
+from toys import TINY, TINY_PLAN
 
-from melro_gym import Callback, load_agent, train
+from melro_gym import Callback, MELROController, load_agent, train
 from melro_gym.checkpoint import read_arrays
-from melro_gym.training import ALGORITHMS, TrainConfig, make_config
+from melro_gym.cli import main
+from melro_gym.training import ALGORITHMS, TrainConfig, fit_world_model, make_config
 from melro_gym.training.algorithms import MPO_VARIANTS, SVG_VARIANTS
 
 NAMES = ("mpo", "e-mpo", "r-mpo", "re-mpo", "sr-mpo", "sre-mpo", "e-svg", "re-svg", "sre-svg")
@@ -66,6 +69,28 @@ def test_its_agent_says_what_its_critic_means(robust):
     metadata = load_agent(robust / "last.safetensors").metadata
     assert metadata["training"]["algorithm"] == "re-mpo"
     assert (metadata["critic_backup"], metadata["critic_entropy"]) == ("worst", "of later steps")
+
+
+@pytest.mark.parametrize(("words", "planning"), [([], {}), (["--members"], {"pessimism": "worst"})])
+def test_with_world_models_of_its_run_it_plans(robust, tmp_path, words, planning):
+    path, before = tmp_path / "agent.safetensors", load_agent(robust / "best.safetensors")
+    sizes = ["--updates", "40", "--set", "model_width=8", "reward_width=8"]
+    assert main(["fit", "--run-folder", str(robust), "--out", str(path), *words, *sizes]) == 0
+    fitted = load_agent(path)
+    assert eqx.tree_equal((fitted.policy, fitted.critic), (before.policy, before.critic))
+    assert fitted.metadata["world_model"].get("members") == ([1.0, 1.4] if words else None)
+    env = MELROController(gym.make(ENV, value=1.4), path, **TINY_PLAN, **planning)
+    env.reset(seed=0)
+    for _ in range(2):
+        *_, info = env.step()
+        assert np.isfinite(info["melro"]["value"]) and info["melro"]["failure"] == ""
+    env.close()
+
+
+def test_members_of_a_run_without_a_set_are_refused(robust, tmp_path):
+    train(ENV, tmp_path, algorithm="mpo", callbacks=[StopAtOnce()], **SETTINGS)
+    with pytest.raises(ValueError, match="has no uncertainty set, so `members` cannot be fitted"):
+        fit_world_model(tmp_path, agent=str(robust / "last.safetensors"), members=True, updates=40)
 
 
 @pytest.mark.slow
