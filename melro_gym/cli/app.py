@@ -19,6 +19,7 @@ from melro_gym.cli.envs import Envs
 from melro_gym.cli.evaluate import Evaluate
 from melro_gym.cli.fit import Fit
 from melro_gym.cli.harden import Harden
+from melro_gym.cli.record import Record
 from melro_gym.cli.report import Report
 from melro_gym.cli.settings import Settings
 from melro_gym.cli.train import Train
@@ -26,7 +27,7 @@ from melro_gym.cli.tune import Tune
 from melro_gym.cli.wrap import Wrap
 from melro_gym.compilation import SWITCH, use_compilation_cache
 
-VERBS = (Demo, Envs, Agents, Settings, Train, Harden, Wrap, Fit, Evaluate, Report, Audit, Tune)
+VERBS = (Demo, Envs, Agents, Settings, Train, Harden, Wrap, Record, Fit, Evaluate, Report, Audit, Tune)
 """Dataclasses of arguments with a method `run`; the class's name in lower case is the verb, its docstring the help."""
 
 

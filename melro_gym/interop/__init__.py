@@ -9,4 +9,6 @@ from melro_gym.interop.base import InteropError as InteropError
 from melro_gym.interop.base import register_source as register_source
 from melro_gym.interop.convert import convert as convert
 from melro_gym.interop.datasets import fit_agent as fit_agent
+from melro_gym.interop.members import fit_members as fit_members
+from melro_gym.interop.members import record_transitions as record_transitions
 from melro_gym.interop.wrap import wrap_policy as wrap_policy

@@ -75,7 +75,7 @@ def fit_agent(
     """
     if resume and out is None:
         raise ValueError("Only a fit in a folder can be resumed: give `out` too.")
-    spaces = _spaces(data, observation_space, action_space)
+    spaces = spaces_of(data, observation_space, action_space)
     scale, sizes = ActionScale(spaces[1]), (int(spaces[0].shape[0]), int(spaces[1].shape[0]))
     start = _start(model, spaces, scale, source)
     rows = read_transitions(data, scale, sizes)
@@ -99,7 +99,7 @@ def _start(
     return AroundPolicy(foreign.policy, own, Asked(foreign, scale), source=foreign.source)
 
 
-def _spaces(
+def spaces_of(
     data: Any, observation_space: gym.Space[Any] | None, action_space: gym.Space[Any] | None
 ) -> tuple[gym.spaces.Box, gym.spaces.Box]:
     """Spaces as given, or the dataset's; observations flattened.
@@ -107,8 +107,9 @@ def _spaces(
     Raises:
         InteropError: they are missing, or no bounded Box of actions.
     """
-    observations = observation_space or getattr(data, "observation_space", None)
-    actions = action_space or getattr(data, "action_space", None)
+    recorded = _recorded_spaces(data) if isinstance(data, Mapping) and "action_low" in data else (None, None)
+    observations = observation_space or getattr(data, "observation_space", recorded[0])
+    actions = action_space or getattr(data, "action_space", recorded[1])
     if observations is None or actions is None:
         raise InteropError("Arrays do not tell their spaces: give `observation_space` and `action_space`.")
     flat = gym.spaces.flatten_space(observations)
@@ -117,6 +118,13 @@ def _spaces(
         raise InteropError(f"Agents need observations in Boxes and a flat bounded Box of actions; got {actions}.")
     assert isinstance(actions, gym.spaces.Box)
     return flat, actions
+
+
+def _recorded_spaces(data: Mapping[str, Any]) -> tuple[gym.spaces.Box, gym.spaces.Box]:
+    """Of arrays that `record_transitions` made."""
+    low, high = (np.asarray(data[name], np.float32) for name in ("action_low", "action_high"))
+    size = np.asarray(data["observations"]).shape[1:]
+    return gym.spaces.Box(-np.inf, np.inf, size), gym.spaces.Box(low, high)
 
 
 def read_transitions(data: Any, scale: ActionScale, sizes: tuple[int, int]) -> Transition:

@@ -58,7 +58,7 @@ def fit_models(
         updates: of each model, rounded up to whole rounds of `model_updates`.
         seed: of the windows.
         final_rate: share of the learning rate that is left at the end; it falls linearly.
-        report: called with a dict of numbers after each round.
+        report: called with a dict of numbers after each round; `updates` are done, `of` all.
 
     Raises:
         ValueError: no stored episode is as long as a window.
@@ -70,7 +70,7 @@ def fit_models(
         windows = sample_windows(settings, learner.agent, replay, rng)
         rate = jnp.float32(1.0 - (1.0 - final_rate) * done / updates)
         learner, metrics = model_round((task, windows, jr.fold_in(random_key(seed), 2 + done), rate), learner)
-        numbers = {"updates": float(done + settings.model_updates)}
+        numbers = {"updates": float(done + settings.model_updates), "of": float(updates)}
         numbers |= {name: float(value) for name, value in metrics.items()}
         if not all(np.isfinite(list(numbers.values()))):
             raise FloatingPointError("Training world models diverged: a loss is not finite.")

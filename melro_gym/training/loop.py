@@ -107,6 +107,7 @@ def train(
     with jax.default_device(find_device(device)):
         facts = env_facts(config)
         check_members(config)
+        make_algorithm(config).check_environment(facts.obs_size, facts.action_size)
         hooks = [*callbacks, *([TensorBoard(folder / "tensorboard")] if tensorboard else [])]
         claim_folder(folder, resume)
         with deaf_children():

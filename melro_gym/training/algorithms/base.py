@@ -48,6 +48,13 @@ class AbstractAlgorithm(abc.ABC, Generic[State]):
             ValueError: the message names them.
         """
 
+    def check_environment(self, obs_size: int, action_size: int) -> None:
+        """Refuse settings that do not fit the environment's sizes, before anything is made or written.
+
+        Raises:
+            ValueError: the message names them.
+        """
+
     @property
     def updates_per_round(self) -> int:
         """Updates that one call of `update` makes, for the progress shown."""

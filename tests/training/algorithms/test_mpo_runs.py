@@ -120,6 +120,9 @@ def test_names_are_rows_of_settings():
     [
         ({"algorithm": "re-mpo"}, "`backup='worst'` needs an uncertainty set: give `members`"),
         ({"algorithm": "sr-mpo", "members": [1.0], "member_use": "limited"}, "`member_use` at 'set'"),
+        ({"algorithm": "ddr-mpo", "members": [1.0]}, "'ddr-mpo' needs `member_models`, a file"),
+        ({"algorithm": "ddr-mpo", "members": [1.0], "member_models": "x"}, "give `members` or `member_models`"),
+        ({"algorithm": "mpo", "member_models": "x"}, "`member_models` needs `backup` 'worst' or 'mean'"),
         ({"algorithm": "mpo", "imagine": "actuators"}, "`imagine` needs a world model, which 'mpo'"),
         ({"algorithm": "e-svg", "model_input": "distribution"}, "'e-svg' needs `model_input='action'`"),
         ({"algorithm": "e-svg", "epsilon": 0.2}, "'e-svg' has no setting 'epsilon'"),

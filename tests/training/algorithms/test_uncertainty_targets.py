@@ -11,9 +11,9 @@ import jax.random as jr
 import numpy as np
 import pytest
 from jaxtyping import Array
-from toys import tiny_agent
+from toys import LinearModel, tiny_agent
 
-from melro_gym.models import AbstractCritic, ActionDistribution, Normaliser
+from melro_gym.models import AbstractCritic, AbstractSingleModel, ActionDistribution, EnsembleWorldModel, Normaliser
 from melro_gym.training.algorithms.offpolicy import Batch, critic_at, make_critics
 from melro_gym.training.algorithms.robust.evaluation import (
     Evaluated,
@@ -24,6 +24,7 @@ from melro_gym.training.algorithms.robust.evaluation import (
     set_metrics,
     uniform_kl,
 )
+from melro_gym.training.algorithms.robust.learned import LearnedSet, learned_outcomes
 from melro_gym.training.algorithms.robust.learner import (
     RobustBatch,
     Task,
@@ -157,8 +158,52 @@ def value_iteration(backup):
     return values
 
 
-@pytest.mark.parametrize("backup", ["nominal", "worst", "mean"])
-def test_critics_learn_the_values_of_a_chain(backup):
+class Chain(AbstractSingleModel):
+    """`s' = P s` of one-hot states."""
+
+    matrix: Array
+
+    def step(self, state, control):
+        del control
+        return self.matrix @ state
+
+    def reward(self, state, control, following=None):
+        raise AssertionError("rewards are the environment's")
+
+    def continuation(self, state, control):
+        raise AssertionError("ends are the environment's")
+
+
+def chain_models():
+    """The members of the chain as learned models, of states that have another unit."""
+    return LearnedSet(
+        Normaliser(jnp.zeros(3), jnp.full(3, 0.5)),
+        EnsembleWorldModel(Chain(jnp.asarray(np.stack([np.eye(3)[row].T for row in MEMBERS]), jnp.float32))),
+    )
+
+
+def test_outcomes_of_learned_models_are_theirs_within_the_data():
+    normaliser = Normaliser(jnp.array([1.0, -2.0]), jnp.array([0.5, 4.0]))
+    learned = LearnedSet(normaliser, EnsembleWorldModel(LinearModel(jnp.array([0.5, -2.0]))))
+    states, actions = drawn(0, B, 2), 4.0 * drawn(1, B, 2)
+    rewards, ends = drawn(2, B), (jnp.arange(B) % 2).astype(jnp.float32)
+    outcomes = learned_outcomes(learned, Batch(states, actions, rewards, ends, states))
+    mean, std = np.array([1.0, -2.0]), np.array([0.5, 4.0])
+    clipped = 0
+    for row in range(B):
+        for member, gain in enumerate((0.5, -2.0)):
+            z = (np.asarray(states[row]) - mean) / std + gain * np.asarray(actions[row])
+            clipped += int((np.abs(z) > 5.0).sum())
+            np.testing.assert_allclose(outcomes.obs[row, member], mean + std * np.clip(z, -5.0, 5.0), rtol=1e-5)
+            assert (outcomes.reward[row, member], outcomes.terminated[row, member]) == (rewards[row], ends[row])
+    assert 0 < clipped < 2 * 2 * B
+
+
+@pytest.mark.parametrize(
+    ("backup", "source"),
+    [("nominal", "simulators"), ("worst", "simulators"), ("mean", "simulators"), ("worst", "models")],
+)
+def test_critics_learn_the_values_of_a_chain(backup, source):
     config = SvgConfig(
         backup=backup, critics=1, learning_rate=0.02, target_period=5, action_samples=1, entropy_weight=0.0
     )
@@ -176,9 +221,12 @@ def test_critics_learn_the_values_of_a_chain(backup):
     states = np.eye(3)
     batch = Batch(*map(every, (states, np.zeros((3, 1)), REWARDS, np.zeros(3), states[MEMBERS[0]])))
     outcomes = jax.tree.map(every, Outcomes(np.swapaxes(states[MEMBERS], 0, 1), np.zeros((3, 2)), np.zeros((3, 2))))
+    learned = None if source == "simulators" else chain_models()
+    if learned is not None:
+        outcomes = jax.tree.map(lambda leaf: leaf[:, :, :0], outcomes)
     rows = RobustBatch(batch, outcomes)
     for rate in (1.0, 1.0, 0.3, 0.1):
         inputs = task, Normaliser.identity(3), rows, jr.key(1), jnp.float32(rate)
-        learners, _ = robust_round(inputs, learners)
+        learners, _ = robust_round(inputs, learners, learned)
     np.testing.assert_allclose(learners.critics.weights[0], value_iteration(backup), rtol=1e-3)
     assert value_iteration("worst").max() < value_iteration("mean").max() < value_iteration("nominal").max()

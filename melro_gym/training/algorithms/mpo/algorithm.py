@@ -5,6 +5,7 @@ from __future__ import annotations
 from melro_gym.training.algorithms.mpo.config import MpoConfig
 from melro_gym.training.algorithms.mpo.improvement import MPO_IMPROVEMENT
 from melro_gym.training.algorithms.robust import AbstractRobust, register_variants
+from melro_gym.training.config import TrainConfig
 
 CPU = {
     "discount": 0.99,
@@ -48,4 +49,19 @@ MPO_VARIANTS = {
 }
 """The six of the paper by name, as defaults: E = KL-regularised, R = worst case, SR = mean over the set."""
 
+
+class LearnedMpo(Mpo):
+    """R-MPO whose uncertainty set is models learned from recorded data (DDR-MPO, section 4.2)."""
+
+    @classmethod
+    def check(cls, config: TrainConfig) -> None:
+        """Refuse a set of simulators."""
+        if not config.algorithm.member_models:
+            raise ValueError(
+                f"The algorithm {cls.name!r} needs `member_models`, a file that `melro_gym.interop.fit_members` made."
+            )
+        super().check(config)
+
+
 register_variants(Mpo, MPO_VARIANTS)
+register_variants(LearnedMpo, {"ddr-mpo": {"backup": "worst"}})

@@ -14,6 +14,7 @@ from melro_gym.models import Agent
 from melro_gym.seeds import random_key
 from melro_gym.training.algorithms.base import AbstractAlgorithm
 from melro_gym.training.algorithms.offpolicy import Batch
+from melro_gym.training.algorithms.robust.learned import read_learned_set
 from melro_gym.training.algorithms.robust.learner import (
     Improvement,
     RobustBatch,
@@ -41,18 +42,25 @@ class AbstractRobust(AbstractAlgorithm[RobustState]):
     @classmethod
     def check(cls, config: TrainConfig) -> None:
         """Refuse a backup over a set that is not there, and what needs a world model."""
-        backup, imagine = config.algorithm.backup, config.collection.imagine
-        if backup != "nominal" and not set_size(config):
+        backup, models, imagine = config.algorithm.backup, config.algorithm.member_models, config.collection.imagine
+        if backup != "nominal" and not set_size(config) and not models:
             raise ValueError(
                 f"`backup={backup!r}` needs an uncertainty set: give `members`, such as members=[0.5, 1.9, 2.1], and "
-                "leave `member_use` at 'set'."
+                "leave `member_use` at 'set'; or give `member_models`, a file that `fit_members` made."
             )
+        if models:
+            _check_learned(config)
         if imagine:
             raise ValueError(f"`imagine` needs a world model, which {cls.name!r} does not train; leave it empty.")
         if config.networks.model_input != "action":
             raise ValueError(
                 f"The algorithm {cls.name!r} needs `model_input='action'`; got {config.networks.model_input!r}."
             )
+
+    def check_environment(self, obs_size: int, action_size: int) -> None:
+        """Refuse learned models that are not there, or of another robot."""
+        if self.config.algorithm.member_models:
+            read_learned_set(self.config.algorithm.member_models, (obs_size, action_size))
 
     @property
     def task(self) -> Task:
@@ -67,7 +75,9 @@ class AbstractRobust(AbstractAlgorithm[RobustState]):
     def init(self, agent: Agent) -> RobustState:
         """Critics, targets, dual variables and fresh optimisers."""
         key = jr.fold_in(random_key(self.config.run.seed), _CRITICS_STREAM)
-        return init_state(self.task, agent, key, adopted=bool(self.config.run.start_from))
+        state = init_state(self.task, agent, key, adopted=bool(self.config.run.start_from))
+        models = self.config.algorithm.member_models
+        return state._replace(learned=read_learned_set(models, _sizes(agent))) if models else state
 
     def needs(self, state: RobustState, replay: Replay, rng: np.random.Generator) -> RobustBatch:
         """Transitions of all updates, and what the uncertainty set made of them."""
@@ -82,8 +92,10 @@ class AbstractRobust(AbstractAlgorithm[RobustState]):
         """Critics, policy and dual variables, then the moving average."""
         config = self.config.algorithm
         rate = jnp.float32(1.0 - (1.0 - config.final_learning_rate) * done)
-        learners, metrics = robust_round((self.task, state.agent.normaliser, needed, key, rate), state.learners)
-        return RobustState(averaged(config.average_rate, state.agent, learners), learners), metrics
+        inputs = self.task, state.agent.normaliser, needed, key, rate
+        learners, metrics = robust_round(inputs, state.learners, state.learned)
+        agent = averaged(config.average_rate, state.agent, learners)
+        return state._replace(agent=agent, learners=learners), metrics
 
     def actor(self, state: RobustState) -> Agent:
         """The latest policy."""
@@ -101,3 +113,23 @@ class AbstractRobust(AbstractAlgorithm[RobustState]):
             "critic_entropy": "of later steps" if config.kl_weight > 0.0 else "none",
             "critic_backup": config.backup,
         }
+
+
+def _sizes(agent: Agent) -> tuple[int, int]:
+    return agent.obs_size, agent.action_size
+
+
+def _check_learned(config: TrainConfig) -> None:
+    """Refuse models that cannot be the uncertainty set.
+
+    Raises:
+        ValueError: the message names the settings.
+    """
+    own = config.algorithm
+    if set_size(config):
+        raise ValueError("An uncertainty set is of simulators or of models: give `members` or `member_models`.")
+    if own.backup == "nominal" or own.member_reward != "nominal":
+        raise ValueError(
+            "`member_models` needs `backup` 'worst' or 'mean' and `member_reward='nominal'`, since models of "
+            f"transitions have no rewards; got backup={own.backup!r}, member_reward={own.member_reward!r}."
+        )

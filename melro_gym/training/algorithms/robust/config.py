@@ -22,6 +22,9 @@ class RobustConfig:
     of them with their `mean` (soft-robust)."""
     member_reward: str = setting("nominal", choices=("nominal", "perturbed"))
     """Whose reward a member's target has: the environment's (Eq. 1), or its own."""
+    member_models: str = ""
+    """Agent file whose world models are the uncertainty set, learned from data (`fit_members`), in place of the
+    simulators `members`."""
     kl_weight: float = setting(0.0, low=0.0, amendable=True)
     """Weight of the policy's divergence from its reference (nats) against the reward of one decision (tau)."""
     reference: str = setting("previous", choices=REFERENCES)

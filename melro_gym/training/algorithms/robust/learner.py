@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from melro_gym.models import AbstractPolicy, Agent, Normaliser
 from melro_gym.training.algorithms.offpolicy import Batch, critic_at, critic_loss, critic_values, make_critics
 from melro_gym.training.algorithms.robust.evaluation import Evaluated, Successors, robust_targets, set_metrics
+from melro_gym.training.algorithms.robust.learned import LearnedSet, learned_outcomes
 from melro_gym.training.parameters import apply_gradient, copied, towards, trainable
 from melro_gym.training.replay import Outcomes
 
@@ -85,6 +86,8 @@ class RobustState(NamedTuple):
     agent: Agent
     """Normaliser, and an average of policy and first critic: what is evaluated and saved."""
     learners: Learners
+    learned: LearnedSet | None = None
+    """Models that are the uncertainty set; None where simulators are, or nothing is."""
 
 
 class Optimisers(NamedTuple):
@@ -124,7 +127,9 @@ def init_state(task: Task, agent: Agent, key: PRNGKeyArray, *, adopted: bool) ->
 
 @eqx.filter_jit(donate="all-except-first")
 def robust_round(
-    inputs: tuple[Task, Normaliser, RobustBatch, PRNGKeyArray, Float[Array, ""]], learners: Learners
+    inputs: tuple[Task, Normaliser, RobustBatch, PRNGKeyArray, Float[Array, ""]],
+    learners: Learners,
+    learned: LearnedSet | None = None,
 ) -> tuple[Learners, Metrics]:
     """One update per leading row of the batches (leaves `(updates, B, ...)`, raw observations).
 
@@ -135,6 +140,8 @@ def robust_round(
 
     def update(carry: Learners, row: tuple[RobustBatch, PRNGKeyArray]) -> tuple[Learners, Metrics]:
         (batch, outcomes), noise_key = row
+        if learned is not None:
+            outcomes = learned_outcomes(learned, batch)
         batch = batch._replace(states=normaliser(batch.states), next_states=normaliser(batch.next_states))
         critic_key, policy_key = jr.split(noise_key)
         following = successors(task.settings, batch, outcomes, normaliser)
