@@ -65,8 +65,9 @@ def read_players(
 
     Args:
         agents: words, each the name of a shipped agent, a file, or `NAME=WORD` to give it a name in the results.
-        methods: `METHOD`, `METHOD:setting=value,...` or either with `@AGENT` behind it, which is then played by that
-            agent alone. `melro-paper` is the paper's planner: `melro-fixed` without what this package adds.
+        methods: `METHOD`, `METHOD:setting=value,...` or either with `@AGENT` behind it, a name among `agents` or a
+            word of its own, which is then played by that agent alone. `melro-paper` is the paper's planner:
+            `melro-fixed` without what this package adds.
         policies: words for `load`, with `NAME=` before them or not.
         settings: of every method that plans; those of a method itself go before them.
         load: makes policies of words.
@@ -77,7 +78,7 @@ def read_players(
     players = []
     for spec in methods:
         method, _, own = spec.partition("@")
-        for word in [own] if own else agents:
+        for word in _meant(own, agents) if own else agents:
             players.append(_agent_player(word, method, settings or {}, load))
     for word in policies:
         name, source = _named(word)
@@ -87,6 +88,11 @@ def read_players(
         players.append(Player(name, source, file_sha256(source), POLICY, POLICY))
     _check_distinct(players)
     return players
+
+
+def _meant(name: str, agents: Sequence[str]) -> Sequence[str]:
+    """The words that have this name, or the name as a word."""
+    return [word for word in agents if _named(word)[0] == name] or [name]
 
 
 def read_player(word: str, players: Sequence[Player], load: Load = load_agent) -> Player:

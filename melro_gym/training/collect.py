@@ -62,8 +62,9 @@ class Collector:
         random_share: probability of a block of decisions with a random extreme action instead of the policy's.
         random_hold: decisions in a block.
         quiet_envs: how many of the environments execute the means of the agent's policy instead of samples.
-        change: family of which every episode draws one: its actions are executed as that leaves them, the agent's
-            policy is told, and the rows hold what was executed. Any environment allows that.
+        change: family of which every episode draws one: its actions are executed as that leaves them, and the rows
+            hold what was executed. Any environment allows that.
+        told: whether the agent's policy is told of the change.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Collector:
         random_hold: int = 1,
         quiet_envs: int = 0,
         change: AbstractChange | None = None,
+        told: bool = True,
     ):
         self._envs = envs
         self._replay = replay
@@ -84,7 +86,7 @@ class Collector:
         self._episode_decisions = episode_decisions
         self._random_share, self._random_hold = random_share, random_hold
         self._quiet = np.arange(envs.num_envs)[:, None] < quiet_envs
-        self._change = change
+        self._change, self._told = change, told
         self._contexts = np.zeros((envs.num_envs, 0 if change is None else change.size), np.float32)
         self.episodes = np.full(envs.num_envs, -1)
         """Number of the episode that each environment is in; -1 before the first."""
@@ -221,7 +223,7 @@ class Collector:
         if not isinstance(agent, Agent):
             mean = agent(self._obs)
             std = np.zeros_like(mean)
-        elif self._change is None:
+        elif self._change is None or not self._told:
             mean, std = base_policy(agent, self._obs)
         else:
             mean, std = told_policy(agent, self._obs, self._contexts)

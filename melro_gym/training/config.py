@@ -72,7 +72,10 @@ class CollectionConfig:
     """How many of the `num_envs` collect with the means of the policy, and so get to where its samples do not."""
     imagine: str = setting("")
     """Family of changes (`adaptation.CHANGES`) that every imagined trajectory and every training episode draws one
-    of, and that policy and critic are told of; several with `+` between them, empty: none. Not in the paper."""
+    of; several with `+` between them, empty: none. Not in the paper."""
+    told: bool = True
+    """Whether policy and critic are told of the changes that `imagine` draws; false trains one policy for all of them,
+    as domain randomisation does."""
     members: list[Any] = setting(default_factory=list, hash=False)
     """Uncertainty set: a JSON list of what `reset` takes as the option `perturbation`, such as [0.5, 1.9, 2.1], values
     of the environment's own perturbation. Not in the paper."""

@@ -50,11 +50,12 @@ def _entropy(std: np.ndarray) -> float:
 
 
 def changed_return(agent: Agent, config: TrainConfig, seeds: Sequence[int]) -> float:
-    """Mean return of the means of a policy that is told of the change, one drawn per episode."""
+    """Mean return of the means of the policy under changes, one drawn per episode, of which it is told if it may be."""
     change = make_change(config.collection.imagine, agent.action_size)
     contexts = draw_contexts(change, [seed % 2**32 for seed in seeds])
+    known = contexts if config.collection.told else np.zeros_like(contexts)
 
     def controller(obs: np.ndarray) -> np.ndarray:
-        return np.asarray(executed_actions(change, told_policy(agent, obs, contexts)[0], contexts))
+        return np.asarray(executed_actions(change, told_policy(agent, obs, known)[0], contexts))
 
     return float(run_episodes(lambda: make_env(config.run.env, config.run.env_kwargs), controller, seeds).mean())

@@ -72,6 +72,7 @@ def make_collector(config: TrainConfig, envs: VectorEnv[Any, Any, Any], replay: 
         random_hold=collection.random_hold,
         quiet_envs=collection.quiet_envs,
         change=make_change(collection.imagine, replay.rows.action.shape[1]) if collection.imagine else None,
+        told=collection.told,
     )
 
 

@@ -213,6 +213,12 @@ def test_players_are_agents_by_methods_with_their_own_settings_and_policies(agen
     assert [paper.settings[name] for name in ("guard", "kl_weight", "paper_discount")] == [False, 0.0, True]
     assert paper.method == fixed.method == "melro-fixed"
     assert read_player("mine", players) is fixed
+    runs = [f"mine={agent_file}", agent_file]
+    assert [player.name for player in read_players(runs, ["base-mean", "melro@mine"])] == [
+        "mine base-mean",
+        "toy base-mean",
+        "mine melro",
+    ]
     assert read_player("melro-paper", players) is paper
     assert read_player("walker-walk", players).method == "base-mean"
     study = make_study(players[-1:], [("", Case(ENV, SHORT))], seeds=[3], episodes=2, load=load_policy)

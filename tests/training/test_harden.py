@@ -79,5 +79,6 @@ def test_with_keep_healthy_the_agent_acts_as_the_former_one_where_nothing_has_ch
 
 
 def test_keep_healthy_needs_a_change_and_an_agent():
-    with pytest.raises(ValueError, match="`keep_healthy` needs `imagine` and `start_from`"):
-        TrainConfig(keep_healthy=True)
+    for settings in ({}, {"imagine": "actuators", "start_from": "walker-walk", "told": False}):
+        with pytest.raises(ValueError, match="`keep_healthy` needs `imagine`, `told` and `start_from`"):
+            TrainConfig(keep_healthy=True, **settings)

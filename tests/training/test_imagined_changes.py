@@ -75,6 +75,22 @@ def test_rows_hold_the_actions_that_a_changed_robot_executes():
     assert np.abs(replay.rows.mean).max() > 0.5
 
 
+def test_a_policy_that_is_not_told_learns_under_changes_without_using_the_context(tmp_path):
+    healthy: Any = train("Pendulum-v1", tmp_path / "healthy", **{**SHORT, "total_env_steps": 30})
+    hard = {**SHORT, "imagine": "actuators", "start_from": str(tmp_path / "healthy" / "last.safetensors")}
+    untold: Any = train("Pendulum-v1", tmp_path / "untold", told=False, **hard)
+    for part in (untold.policy.policy, untold.critic.critic):
+        np.testing.assert_array_equal(np.asarray(part.net.hidden[0].weight)[:, 3:4], 0.0)
+    before, after = healthy.policy.net.hidden[0].weight, untold.policy.policy.net.hidden[0].weight[:, :3]
+    assert not np.allclose(before, after)
+
+
+@pytest.mark.parametrize(("imagine", "reason"), [("", "needs `imagine`"), ("delay+actuators", "remembers actions")])
+def test_not_being_told_needs_a_change_that_remembers_nothing(imagine, reason):
+    with pytest.raises(ValueError, match=reason):
+        TrainConfig(imagine=imagine, told=False)
+
+
 class _Once(Callback):
     def on_round(self, numbers):
         return True

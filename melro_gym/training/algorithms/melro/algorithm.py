@@ -11,6 +11,7 @@ import jax.random as jr
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from melro_gym.adaptation import make_change
 from melro_gym.models import Agent
 from melro_gym.models.ensemble import members_axis
 from melro_gym.training.algorithms.base import AbstractAlgorithm
@@ -63,15 +64,13 @@ class Melro(AbstractAlgorithm[LearnerState]):
             )
         if config.algorithm.start_prioritisation > 0.0 and config.collection.imagine:
             raise ValueError("`start_prioritisation` needs `imagine` to be empty: changes alter what policies do.")
-        if config.networks.keep_healthy and not (config.collection.imagine and config.run.start_from):
-            raise ValueError(
-                "`keep_healthy` needs `imagine` and `start_from`: a healthy agent, such as `harden` takes."
-            )
+        _check_told(config)
 
     @property
     def task(self) -> Task:
         """What is compiled into the updates."""
-        return Task(self.config.algorithm, self.config.run.discount, self.config.collection.imagine)
+        collection = self.config.collection
+        return Task(self.config.algorithm, self.config.run.discount, collection.imagine, collection.told)
 
     @property
     def updates_per_round(self) -> int:
@@ -161,6 +160,19 @@ def check_continuation(agent: Agent, replay: Replay) -> None:
             "The environment terminated an episode, but the world model has no continuation head, since none of "
             "the random policy's episodes terminated. Start again with the setting terminates=true."
         )
+
+
+def _check_told(config: TrainConfig) -> None:
+    """Refuse what is left of hardening where there is no change, no former agent, or nobody is told."""
+    imagine, told = config.collection.imagine, config.collection.told
+    if config.networks.keep_healthy and not (imagine and told and config.run.start_from):
+        raise ValueError(
+            "`keep_healthy` needs `imagine`, `told` and `start_from`: a healthy agent, such as `harden` takes."
+        )
+    if not told and not imagine:
+        raise ValueError("`told=false` needs `imagine`: without it there is nothing to be told of.")
+    if not told and make_change(imagine, 1).memory:
+        raise ValueError(f"`told=false` needs changes that remember nothing; {imagine!r} remembers actions.")
 
 
 def sample_windows(config: MelroConfig, agent: Agent, replay: Replay, rng: np.random.Generator) -> Window:

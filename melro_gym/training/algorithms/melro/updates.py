@@ -53,6 +53,8 @@ class Task(NamedTuple):
     """Per decision."""
     imagine: str
     """Family of changes of which every imagined trajectory draws one; empty for none."""
+    told: bool = True
+    """Whether policy and critic are told of it."""
 
 
 class Shares(NamedTuple):
@@ -147,7 +149,7 @@ def _everywhere(agent: Agent, seen: Callable[[Any], Any]) -> Everywhere:
 def behaviour_gradient(task: Task, agent: Agent) -> Callable[..., tuple[Behaviour, Metrics]]:
     """Gradient of the combined loss (Eq. 14) for states `(batch, S)` and noise `(batch, steps + 1, A)`.
 
-    With `task.imagine` every trajectory draws a change of its own, of which policy and critic are told.
+    With `task.imagine` every trajectory draws a change of its own, of which policy and critic are told (`task.told`).
     """
     config = task.settings
     forms = {"model_input": agent.model_input, "paper_index": config.paper_index}
@@ -173,9 +175,10 @@ def behaviour_gradient(task: Task, agent: Agent) -> Callable[..., tuple[Behaviou
             seen: Callable[[Any], Any] = lambda model: model
             if change is not None:
                 context = change.draw(key)
-                learned = Behaviour(*(change.informed(module, context) for module in behaviour))
                 seen = functools.partial(change.changed, context=context)
-                bootstrap = change.informed(target, context)
+                if task.told:
+                    learned = Behaviour(*(change.informed(module, context) for module in behaviour))
+                    bootstrap = change.informed(target, context)
                 start = change.start(start, context)
             predicts = _everywhere(agent, seen) if config.backup != "nominal" else None
             options = {**forms, "backup": config.backup, "everywhere": predicts}
