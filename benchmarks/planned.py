@@ -24,8 +24,9 @@ from benchmarks.cells import Record, run_cells
 from benchmarks.robust_report import by_method, markdown_row, with_section
 from melro_gym.checkpoint import load_agent, save_agent
 from melro_gym.evaluation.controllers import make_controller
-from melro_gym.evaluation.protocol import default_config, episode_seeds
+from melro_gym.evaluation.protocol import episode_seeds
 from melro_gym.evaluation.rollouts import run_episodes
+from melro_gym.evaluation.seating import default_config
 from melro_gym.files import write_text
 from melro_gym.models import Agent
 from melro_gym.training import TrainConfig, fit_world_model, make_config, train

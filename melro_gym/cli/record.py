@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from melro_gym.cli.display import console
 from melro_gym.cli.parsing import parse_object
@@ -42,7 +43,7 @@ class Record:
         agent = None if self.agent is None else load_agent(self.agent)
         env = gym.make(self.env, **kwargs)
         try:
-            data = record_transitions(env, self.rows, agent, random_share=self.random_share, seed=self.seed)
+            data: Any = record_transitions(env, self.rows, agent, random_share=self.random_share, seed=self.seed)
         finally:
             env.close()
         with self.out.open("wb") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -57,7 +58,7 @@ def record_transitions(
         raise InteropError(
             f"The agent is of sizes {(agent.obs_size, agent.action_size)}; the environment's are {sizes}."
         )
-    scale, flat = ActionScale(actions), lambda obs: gym.spaces.flatten(env.observation_space, obs)
+    scale, flat = ActionScale(actions), lambda obs: np.asarray(gym.spaces.flatten(env.observation_space, obs))
     decide = _random(sizes[1], sequence(seed, 0)) if agent is None else _bursts(agent, share, sequence(seed, 0))
     columns: list[tuple[Any, ...]] = []
     obs = flat(env.reset(seed=derived(seed, 1, 1)[0])[0])
@@ -104,7 +105,7 @@ def read_data(name: str) -> Any:
     kind, _, rest = name.partition(":")
     if kind == "minari":
         try:
-            import minari
+            minari = importlib.import_module("minari")
         except ImportError:
             raise gym.error.DependencyNotInstalled(
                 'Minari is not installed. Install it with: pip install "melro-gym[minari]"'

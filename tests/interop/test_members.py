@@ -19,7 +19,7 @@ from melro_gym.interop import InteropError, fit_members, record_transitions
 from melro_gym.interop.members import read_data
 
 ENV = "PendulumSwingup-BallMass-v0"
-SPACES = {
+SPACES: dict[str, Any] = {
     "observation_space": gym.spaces.Box(-np.inf, np.inf, (2,), np.float32),
     "action_space": gym.spaces.Box(-2.0, 2.0, (1,), np.float32),
 }

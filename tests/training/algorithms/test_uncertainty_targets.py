@@ -184,7 +184,8 @@ def chain_models():
 
 def test_outcomes_of_learned_models_are_theirs_within_the_data():
     normaliser = Normaliser(jnp.array([1.0, -2.0]), jnp.array([0.5, 4.0]))
-    learned = LearnedSet(normaliser, EnsembleWorldModel(LinearModel(jnp.array([0.5, -2.0]))))
+    gains: Any = jnp.array([0.5, -2.0])
+    learned = LearnedSet(normaliser, EnsembleWorldModel(LinearModel(gains)))
     states, actions = drawn(0, B, 2), 4.0 * drawn(1, B, 2)
     rewards, ends = drawn(2, B), (jnp.arange(B) % 2).astype(jnp.float32)
     outcomes = learned_outcomes(learned, Batch(states, actions, rewards, ends, states))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -58,6 +58,6 @@ def learned_outcomes(learned: LearnedSet, batch: Batch) -> Outcomes:
     step = lambda model: jax.vmap(model.step)(states, batch.actions)
     following = jnp.clip(eqx.filter_vmap(step, out_axes=1)(learned.models.members), -LIMIT, LIMIT)
     mean, std = (leaf[None, None] for leaf in (learned.normaliser.mean, learned.normaliser.std))
-    obs = mean + std * following
-    repeated = lambda column: jnp.broadcast_to(column[:, None], obs.shape[:2])
+    obs: Any = mean + std * following
+    repeated: Any = lambda column: jnp.broadcast_to(column[:, None], obs.shape[:2])
     return Outcomes(obs, repeated(batch.rewards), repeated(batch.terminated))
