@@ -2,7 +2,7 @@
 
 Names: start, env_step, planning, many, training, seeds, sac. With `--write` the numbers of a quiet machine go to
 `docs/results/speed-NAME.json`, and from there into `docs/speed.md`. `python -m benchmarks foreign ...` is
-`benchmarks.foreign` with its own settings, and so are `evidence`, `hardening`, `memr`,
+`benchmarks.foreign` with its own settings, and so are `evidence`, `hardening`, `learned_sets`, `memr`,
 `planned` and `robust`.
 """
 
@@ -13,7 +13,7 @@ import sys
 
 from benchmarks.pages import NAMES, fill_page
 
-WITH_SETTINGS = ("evidence", "foreign", "hardening", "memr", "planned", "robust")
+WITH_SETTINGS = ("evidence", "foreign", "hardening", "learned_sets", "memr", "planned", "robust")
 """Benchmarks that read the other words themselves."""
 
 
