@@ -233,7 +233,8 @@ def _changed(config: TrainConfig, former: dict[str, Any], folder: Path, amend: b
     former = default_settings(wanted["algorithm"]) | {"algorithm": "melro"} | former
     differ = {name: former.get(name) for name in wanted if wanted[name] != former.get(name)}
     differ.pop("vectorization", None)
-    amendable = {name for name, rule in settings_of(TrainConfig).items() if rule.amendable}
+    learned = lambda name: isinstance(wanted.get(name), str) != isinstance(former.get(name), str)  # `auto` has a state
+    amendable = {name for name, rule in settings_of(TrainConfig).items() if rule.amendable and not learned(name)}
     settings = [name for name in differ if name != "total_env_steps"]
     refused = [name for name in settings if not (amend and name in amendable)]
     if refused:

@@ -102,6 +102,8 @@ def test_an_amended_run_goes_on_with_the_new_settings_and_remembers_the_old(tmp_
         train(other, tmp_path / "amended", resume=True)
     with pytest.raises(ValueError, match="settings: policy_width. Use those, or another folder.$"):
         train(dataclasses.replace(other, policy_width=8), tmp_path / "amended", resume=True, amend=True)
+    with pytest.raises(ValueError, match="settings: entropy_weight. Use those, or another folder.$"):
+        train(dataclasses.replace(longer, entropy_weight="auto"), tmp_path / "amended", resume=True, amend=True)
     with pytest.raises(ValueError, match="`resume`"):
         train(other, tmp_path / "new", amend=True)
     plain = train(longer, tmp_path / "plain", resume=True)
