@@ -17,7 +17,7 @@ import tyro
 
 from melro_gym.checkpoint import load_agent, shipped_agents
 from melro_gym.envs.tables import domain_number
-from melro_gym.evaluation.players import read_players
+from melro_gym.evaluation.players import Player, read_players
 from melro_gym.evaluation.results import pack_results
 from melro_gym.evaluation.study import PROTOCOLS, Done, Study, make_study, run_study
 from melro_gym.evaluation.tasks import Task
@@ -159,6 +159,8 @@ class Settings:
     """Of the evaluation, from 0."""
     episodes: int = 10
     """Of each seed."""
+    planners: bool = True
+    """Whether planners play too; base policies alone take a few seconds for each environment."""
     jobs: int = 1
     """Tasks at once, each in a process of its own."""
     count: bool = False
@@ -198,17 +200,22 @@ def part_study(settings: Settings, name: str) -> tuple[Study | None, list[str]]:
         words, lacking = agent_words(settings, agent)
         players += read_players(words, methods, load=load_agent)
         missing += lacking
+    players = sorted(players, key=plans) if settings.planners else [one for one in players if not plans(one)]
     if not players:
         return None, missing
-    players.sort(key=lambda player: player.method in ("melro", "melro-fixed"))
     seeds, episodes = (1, PROTOCOLS["quick"][1]) if settings.quick else (settings.seeds, settings.episodes)
     cases = [(name, case) for case in part.cases]
     return make_study(players, cases, seeds=range(seeds), episodes=episodes, load=load_agent), missing
 
 
+def plans(player: Player) -> bool:
+    """Whether a player plans."""
+    return player.method in ("melro", "melro-fixed")
+
+
 def expected_seconds(task: Task, seconds: tuple[float, float]) -> float:
     """Of a task, on one core."""
-    return seconds[task.player.method in ("melro", "melro-fixed")] * (0.2 + 0.08 * task.episodes)
+    return seconds[plans(task.player)] * (0.2 + 0.08 * task.episodes)
 
 
 class Clock:

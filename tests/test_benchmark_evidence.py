@@ -73,6 +73,12 @@ def test_planners_come_last_and_are_asked_for_by_the_settings(tmp_path):
         (variant, label) for variant in (BASE, PLAN, PAPER) for label in ("open", "blocks")
     ]
     assert {task.episodes for task in study.tasks} == {2}
+    study, _ = evidence.part_study(Settings(runs=tmp_path, quick=True, planners=False), "maze")
+    assert {task.player.variant for task in study.tasks} == {BASE}
+    assert evidence.part_study(Settings(runs=tmp_path, planners=False), "cheetah-joints-paper") == (
+        None,
+        [str(tmp_path / "cheetah-run-1"), str(tmp_path / "cheetah-run-2")],
+    )
     study, missing = evidence.part_study(Settings(runs=tmp_path), "quadruped-joints")
     assert [task.player.variant for task in study.tasks[:26]] == [BASE] * 13 + [TOLD] * 13
     assert [task.player.variant for task in study.tasks[26:]] == [PLAN] * 26
