@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import tyro
 
+from benchmarks import evidence_tuned
 from melro_gym.checkpoint import load_agent, shipped_agents
 from melro_gym.envs.tables import domain_number
 from melro_gym.evaluation.players import Player, read_players
@@ -167,6 +168,8 @@ class Settings:
     """Say how many tasks there are and what they cost, and play nothing."""
     pack: bool = False
     """Play nothing: pack what has been played."""
+    tune: bool = False
+    """Search settings for each of the walker's joints, and play the best ones (`benchmarks.evidence_tuned`)."""
     train: bool = False
     """Make the training runs, one after the other; runs that were stopped go on."""
 
@@ -282,7 +285,9 @@ def main(settings: Settings) -> None:
     if settings.train:
         train_all(settings)
         return
-    if not settings.pack:
+    if settings.tune:
+        evidence_tuned.run(settings)
+    elif not settings.pack:
         play(settings)
     if not settings.count and not settings.quick:
         pack(settings)

@@ -41,8 +41,9 @@ class Tune:
     """Keyword arguments of --env, as JSON."""
     each: bool = False
     """A search for each environment by itself, as in the paper, not one setting for all."""
-    space: Literal["own", "paper"] = "own"
-    """What is searched over: own (around the defaults), or paper (its Table 2, with its planner)."""
+    space: Literal["own", "numbers", "paper"] = "own"
+    """What is searched over: own (around the defaults), numbers (of those the ones that need no compilation), or paper
+    (its Table 2, with its planner)."""
     trials: int = 40
     """Settings to try, for each search; 0 goes on to what follows."""
     episodes: int = 10

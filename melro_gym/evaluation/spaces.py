@@ -30,9 +30,12 @@ CANDIDATES: tuple[dict[str, Any], ...] = (
 """First trials of every study: the defaults, and what they were chosen over."""
 
 
+_NUMBERS = {name: _DEFAULTS[name] for name in ("perturbation_std", "step_size", "entropy_weight", "kl_weight")}
+
+
 def completed(params: dict[str, Any]) -> dict[str, Any]:
     """Settings of a trial's parameters: with what follows from the others."""
-    return {"top_directions": params["directions"] // 2, **params}
+    return {"top_directions": params["directions"] // 2, **params} if "directions" in params else params
 
 
 def suggest_settings(trial: Any) -> dict[str, Any]:
@@ -43,12 +46,19 @@ def suggest_settings(trial: Any) -> dict[str, Any]:
         "directions": trial.suggest_categorical("directions", [8, 16]),
         "optimise_steps": trial.suggest_categorical("optimise_steps", [5, 10, 15]),
         "rollouts": trial.suggest_categorical("rollouts", [0, 1, 2]),
+        **suggest_numbers(trial),
+    }
+    return completed(settings)
+
+
+def suggest_numbers(trial: Any) -> dict[str, Any]:
+    """Those of `suggest_settings` that are no counts, so that no trial compiles anything."""
+    return {
         "perturbation_std": trial.suggest_float("perturbation_std", 0.03, 0.3, log=True),
         "step_size": trial.suggest_float("step_size", 0.01, 0.15, log=True),
         "entropy_weight": trial.suggest_float("entropy_weight", 1e-4, 0.1, log=True),
         "kl_weight": trial.suggest_float("kl_weight", 0.01, 3.0, log=True),
     }
-    return completed(settings)
 
 
 def suggest_table_2(trial: Any) -> dict[str, Any]:
@@ -72,6 +82,8 @@ class Space(NamedTuple):
 
 SPACES = {
     "own": Space(suggest_settings, "melro", {"deterministic": True}, CANDIDATES),
+    "numbers": Space(suggest_numbers, "melro", {"deterministic": True}, (_NUMBERS, {**_NUMBERS, "kl_weight": 1.0})),
     "paper": Space(suggest_table_2, "melro-fixed", {**paper_settings(), "paper_discount": True}, ()),
 }
-"""`own`: what a laptop can plan with, around the defaults. `paper`: Table 2, with the paper's planner."""
+"""`own`: what a laptop can plan with, around the defaults. `numbers`: its numbers alone, the counts being the defaults,
+so that nothing is compiled anew. `paper`: Table 2, with the paper's planner."""
