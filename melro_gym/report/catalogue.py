@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from melro_gym.evaluation.statistics import Interval
-from melro_gym.report import drawing, robust_claims
+from melro_gym.report import drawing, melro_rules, robust_claims
 from melro_gym.report.cells import NOMINAL, Cell
 from melro_gym.report.evidence import Evidence
 from melro_gym.report.figures import (
@@ -116,16 +116,12 @@ def entropy_weights(evidence: Evidence) -> Iterator[Picture]:
 
 def best_weights(evidence: Evidence) -> Iterator[Picture]:
     """Share of each entropy weight's decade among the best twentieth of a search's trials, by environment."""
-    groups: dict[str, list[tuple[float, float]]] = {}
-    for env, settings, value in evidence.trials:
-        if "entropy_weight" in settings:
-            groups.setdefault(env or "all environments", []).append((value, float(settings["entropy_weight"])))
-    groups = {env: trials for env, trials in groups.items() if len(trials) >= 20}
+    groups = {env: trials for env, trials in melro_rules.weights_by_env(evidence).items() if len(trials) >= 20}
     if not groups:
         raise Missing("no search of planner settings with at least 20 trials on an environment")
     lines = {}
     for env, trials in groups.items():
-        best = [weight for _, weight in sorted(trials, reverse=True)[: max(1, len(trials) // 20)]]
+        best = melro_rules.best_weights(trials)
         decades = [float(np.floor(np.log10(max(weight, 1e-6)))) for weight in best]
         lines[env] = [(decade, decades.count(decade) / len(decades)) for decade in sorted(set(decades))]
     figure = drawing.points(lines, across="decade of the entropy weight (log 10)", axis="share of the best 5 %")

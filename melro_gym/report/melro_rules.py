@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from melro_gym.report.cells import JOINTS, Cell
@@ -157,18 +159,31 @@ def linear_cost(evidence: Evidence) -> Verdict:
     return Verdict(REPRODUCED if min(fits.values()) > 0.95 else NOT_REPRODUCED, text, fits)
 
 
+def weights_by_env(evidence: Evidence) -> dict[str, list[tuple[float, float]]]:
+    """Mean return and entropy weight of a search's trials, the best first, by environment."""
+    by_env: dict[str, list[tuple[float, float]]] = {}
+    for env, settings, value in evidence.trials:
+        if env and "entropy_weight" in settings:
+            by_env.setdefault(env, []).append((value, float(settings["entropy_weight"])))
+    return {env: sorted(trials, reverse=True) for env, trials in by_env.items()}
+
+
+def best_weights(trials: Sequence[tuple[float, float]]) -> list[float]:
+    """Entropy weights of the best twentieth of an environment's ordered trials, of one at least."""
+    return [weight for _, weight in trials[: max(1, len(trials) // 20)]]
+
+
 def entropy_matters(evidence: Evidence) -> Verdict:
-    """Mean entropy weight of the best twentieth of a search's trials: between the ends of what was tried."""
-    if len(evidence.trials) < 20:
-        raise Missing("no search of planner settings with at least 20 trials")
-    ordered = sorted(evidence.trials, key=lambda trial: -trial[2])
-    weights = [float(settings["entropy_weight"]) for _, settings, _ in ordered if "entropy_weight" in settings]
+    """Median entropy weight of the best twentieth of each environment's trials: between the ends of what was tried."""
+    by_env = {env: trials for env, trials in weights_by_env(evidence).items() if len(trials) >= 20}
+    if not by_env:
+        raise Missing("no search of planner settings with at least 20 trials on an environment")
+    weights = [weight for trials in by_env.values() for _, weight in trials]
     if len(set(weights)) < 3:
         raise Missing("the search did not vary `entropy_weight`")
-    best = float(np.median(weights[: max(1, len(weights) // 20)]))
-    text = (
-        f"median weight of the best 5 % of {len(weights)} trials {best:.3g}; tried {min(weights):g} to {max(weights):g}"
-    )
+    best = float(np.median([weight for trials in by_env.values() for weight in best_weights(trials)]))
+    text = f"median weight of the best 5 % of {len(weights)} trials on {len(by_env)} environments {best:.3g}; tried "
+    text += f"{min(weights):g} to {max(weights):g}"
     inside = min(weights) < best < max(weights)
     return Verdict(REPRODUCED if inside else NOT_REPRODUCED, text, {"best": best})
 
@@ -185,14 +200,10 @@ def entropy_is_second(evidence: Evidence) -> Verdict:
 
 def entropy_when_severe(evidence: Evidence) -> Verdict:
     """Median entropy weight of the best twentieth of trials: environments below a return of 800 against those above."""
-    by_env: dict[str, list[tuple[float, float]]] = {}
-    for env, settings, value in evidence.trials:
-        if env and "entropy_weight" in settings:
-            by_env.setdefault(env, []).append((value, float(settings["entropy_weight"])))
     groups: dict[bool, list[float]] = {True: [], False: []}
-    for trials in by_env.values():
-        best = sorted(trials, reverse=True)[: max(1, len(trials) // 20)]
-        groups[bool(np.mean([value for value, _ in best]) < 800.0)] += [weight for _, weight in best]
+    for trials in weights_by_env(evidence).values():
+        best = best_weights(trials)
+        groups[bool(np.mean([value for value, _ in trials[: len(best)]]) < 800.0)] += best
     if not all(groups.values()):
         raise Missing("no trials on both kinds of environments, best returns below and above 800")
     severe, mild = (float(np.median(groups[key])) for key in (True, False))

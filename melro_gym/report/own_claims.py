@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from melro_gym.report.cells import NOMINAL, Cell
 from melro_gym.report.melro_rules import base, joints, melro, paper_melro
 from melro_gym.report.players import IMAGINED
@@ -19,6 +21,33 @@ def changed(cell: Cell) -> bool:
     return cell.kind != NOMINAL
 
 
+_ROBOTS = {
+    "WalkerWalk": "the walker",
+    "CheetahRun": "the cheetah",
+    "QuadrupedWalk": "the quadruped",
+    "FrankaReach": "the arm",
+    "PointMaze": "the maze",
+}
+_PLANS = {"": (base, melro), "hardened ": (hardened_base, hardened_melro)}
+"""The two sides, by what stands before the robot's name."""
+
+
+def _goals() -> Iterator[Claim]:
+    """The goal for each agent by itself."""
+    for kind, (first, second) in _PLANS.items():
+        for robot, name in _ROBOTS.items():
+            if kind and robot in ("FrankaReach", "PointMaze"):
+                continue
+            key = f"own-{'hardened-' if kind else ''}most-{robot.lower()}"
+            text = f"That goal for {name.replace('the ', f'the {kind}')} alone."
+            yield Claim(key, "goal", text, mostly_above(first, second, of_robot(robot)), _MOST)
+
+
+def of_robot(robot: str) -> Callable[[Cell], bool]:
+    """Any change of one robot."""
+    return lambda cell: changed(cell) and cell.robot == robot
+
+
 CLAIMS = (
     Claim(
         "own-most",
@@ -28,6 +57,7 @@ CLAIMS = (
         mostly_above(base, melro, changed),
         _MOST,
     ),
+    *_goals(),
     Claim(
         "own-paper",
         "goal",
