@@ -24,7 +24,7 @@ from melro_gym.report.figures import (
     planned_or_met,
 )
 from melro_gym.report.melro_rules import perturbed
-from melro_gym.report.players import IMAGINED, MAXENT, PLAIN, RANDOMISED, Series
+from melro_gym.report.players import IMAGINED, MARK, MAXENT, PLAIN, RANDOMISED, Series
 from melro_gym.report.verdicts import Missing
 
 _MELRO_KINDS = (MAXENT, PLAIN, RANDOMISED, IMAGINED)
@@ -59,13 +59,15 @@ def training_curves(maze: bool) -> Callable[[Evidence], Iterator[Picture]]:
         for curve in evidence.curves:
             task = curve.env_id.split("-")[0]
             if (task == "PointMaze") == maze:
-                kind = curve.trained.kind + (f" ({curve.trained.met}) ◆" if curve.trained.met else "")
+                words = {MAXENT: "with entropy", PLAIN: "without entropy"}.get(curve.trained.kind, curve.trained.kind)
+                kind = f"{curve.trained.met} {MARK}" if curve.trained.met else words
                 tasks.setdefault(task, {}).setdefault(kind, []).append((curve.steps, curve.returns))
         if not tasks:
             raise Missing("no `curve.jsonl` of a training run" + (" in the maze" if maze else ""))
         for task, runs in tasks.items():
             caption = "A line per training run, evaluated in its own environment; bold: mean. "
-            caption += "A randomised run is evaluated on randomised robots, so that its heights do not compare."
+            caption += "A randomised run is evaluated on randomised robots, so that its heights do not compare. "
+            caption += "The steps of the agent that a hardening began with are not counted here."
             yield Picture(f"curves-{task}".lower(), f"{task}: training", caption, drawing.curves(runs))
 
     return build

@@ -50,7 +50,7 @@ _COLOURS = {
     ("sr-mpo", "base-mean"): "#52a447",
     ("sre-mpo", "base-mean"): "#52a447",
 }
-_SPARE = ("#30638e", "#bc6c25", "#606c38", "#9d4edd", "#118ab2", "#b08968", "#3a5a40", "#ef476f")
+_SPARE = ("#bc6c25", "#606c38", "#9d4edd", "#b08968", "#3a5a40", "#ef476f", "#118ab2", "#30638e")
 
 
 def draw(paint: Callable[..., None], height: float, *args: Any, **kwargs: Any) -> Any:
@@ -167,6 +167,7 @@ def curves(runs: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]]) -> Any:
                     axes.plot([], [], color=colour, label=name)
             if len(group) > 1 and all(np.array_equal(group[0][0], steps) for steps, _ in group):
                 axes.plot(group[0][0], np.mean([returns for _, returns in group], axis=0), color=colour, linewidth=2.4)
+        axes.xaxis.set_major_formatter(lambda steps, _: f"{steps / 1000.0:g}k")
         axes.set_xlabel("environment steps")
         axes.set_ylabel("return")
         axes.grid(color="#e4e4e4", linewidth=0.6)

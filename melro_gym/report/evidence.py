@@ -110,11 +110,9 @@ class Evidence:
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """All, by task, kind and value; joints as they came."""
-        first: dict[Cell, int] = {}
-        for sample in self.samples:
-            first.setdefault(sample.cell, len(first))
-        return sorted(first, key=lambda c: (c.task, c.kind != "nominal", c.kind, c.value or 0.0, first[c]))
+        """All, by task, kind, value and name."""
+        found = {sample.cell for sample in self.samples}
+        return sorted(found, key=lambda c: (c.task, c.kind != "nominal", c.kind, c.value or 0.0, c.name, c.arguments))
 
     def has(self, series: Series, cell: Cell) -> bool:
         """Whether a series was played in a cell."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 from melro_gym.report.cells import NOMINAL, Cell
@@ -22,25 +23,28 @@ def changed(cell: Cell) -> bool:
 
 
 _ROBOTS = {
-    "WalkerWalk": "the walker",
-    "CheetahRun": "the cheetah",
-    "QuadrupedWalk": "the quadruped",
-    "FrankaReach": "the arm",
-    "PointMaze": "the maze",
+    "WalkerWalk": "walker",
+    "CheetahRun": "cheetah",
+    "QuadrupedWalk": "quadruped",
+    "FrankaReach": "arm",
+    "PointMaze": "point in the maze",
 }
-_PLANS = {"": (base, melro), "hardened ": (hardened_base, hardened_melro)}
-"""The two sides, by what stands before the robot's name."""
+_RECIPES = {
+    "hardened": ("hardened ", "", "imagined actuators"),
+    "kept": ("hardened ", " that keeps its healthy policy", "imagined actuators (healthy policy kept)"),
+}
+"""Words before and behind the robot's name, and what such agents met."""
 
 
 def _goals() -> Iterator[Claim]:
     """The goal for each agent by itself."""
-    for kind, (first, second) in _PLANS.items():
-        for robot, name in _ROBOTS.items():
-            if kind and robot in ("FrankaReach", "PointMaze"):
-                continue
-            key = f"own-{'hardened-' if kind else ''}most-{robot.lower()}"
-            text = f"That goal for {name.replace('the ', f'the {kind}')} alone."
-            yield Claim(key, "goal", text, mostly_above(first, second, of_robot(robot)), _MOST)
+    for robot, name in _ROBOTS.items():
+        rule = mostly_above(base, melro, of_robot(robot))
+        yield Claim(f"own-most-{robot}", "goal", f"That goal for the {name} alone.", rule, _MOST)
+    for (key, (before, behind, met)), robot in itertools.product(_RECIPES.items(), list(_ROBOTS)[:3]):
+        rule = mostly_above(hardened_base._replace(met=met), hardened_melro._replace(met=met), of_robot(robot))
+        text = f"That goal for the {before}{_ROBOTS[robot]}{behind} alone."
+        yield Claim(f"own-{key}-most-{robot}", "goal", text, rule, _MOST)
 
 
 def of_robot(robot: str) -> Callable[[Cell], bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import numpy as np
 
 from melro_gym.report.cells import NOMINAL, Cell
 from melro_gym.report.evidence import Difference, Evidence
-from melro_gym.report.players import BASE, RANDOMISED, Series
+from melro_gym.report.players import BASE, IMAGINED, RANDOMISED, Series
 
 REPRODUCED, NOT_REPRODUCED, NOT_TESTED = "reproduced", "not reproduced", "not tested"
 
@@ -69,6 +70,8 @@ class Side(NamedTuple):
     """Of the planner: empty for the default, `*` for any; the best of them is taken."""
     entropy: bool | None = None
     """Whether the planner's entropy weight is above zero; None where it does not matter."""
+    met: str | None = None
+    """What the agents met in training; None for anything."""
 
     def fitting(self, evidence: Evidence) -> list[Series]:
         """Series of this kind."""
@@ -79,6 +82,7 @@ class Side(NamedTuple):
             and series.method in self.methods
             and (ANY in self.variants or series.variant in self.variants)
             and self.entropy in (None, evidence.plans_with_entropy(series))
+            and self.met in (None, series.met)
             and not series.met.startswith("simulators drawn")
         ]
 
@@ -99,6 +103,8 @@ class Compared(NamedTuple):
 def compare(evidence: Evidence, first: Side, second: Side, cells: Cells) -> Compared:
     """`second - first` over all cells in which both were played; each by its series of the best mean return there.
 
+    Two sides that met imagined faults are of one recipe, which met the same.
+
     Raises:
         Missing: a side was not played, or the two have no cell in common.
     """
@@ -114,22 +120,23 @@ def compare(evidence: Evidence, first: Side, second: Side, cells: Cells) -> Comp
         if not groups:
             raise Missing(f"no episodes of {side.name} on such environments")
         sides.append(groups)
-    common = _common(*sides)
+    same = first.kind == second.kind == IMAGINED
+    pairs = [pair for pair in itertools.product(*sides) if not same or pair[0].met == pair[1].met]
+    common = _common(pairs, *sides)
     if not common:
         raise Missing(f"{first.name} and {second.name} were played on no environment in common")
-    one, two = (_best(evidence, groups, common) for groups in sides)
+    whole = [(one, two) for one, two in pairs if set(common) <= set(sides[0][one]) & set(sides[1][two])]
+    mean = lambda series: evidence.mean(series, common).mean
+    one, two = max(whole, key=lambda pair: (mean(pair[1]), mean(pair[0])))
     return Compared(one, two, evidence.difference(one, two, common))
 
 
-def _best(evidence: Evidence, groups: dict[Series, list[Cell]], cells: list[Cell]) -> Series:
-    """Of the series that were played in all these cells, the one with the highest mean there."""
-    whole = [series for series, found in groups.items() if set(cells) <= set(found)]
-    return max(whole, key=lambda series: evidence.mean(series, cells).mean)
-
-
-def _common(first: dict[Series, list[Cell]], second: dict[Series, list[Cell]]) -> list[Cell]:
-    """The largest set of cells that a series of each side has in common."""
-    return max(([cell for cell in one if cell in two] for one in first.values() for two in second.values()), key=len)
+def _common(
+    pairs: Sequence[tuple[Series, Series]], first: dict[Series, list[Cell]], second: dict[Series, list[Cell]]
+) -> list[Cell]:
+    """The largest set of cells that a pair of series has in common."""
+    shared = ([cell for cell in first[one] if cell in second[two]] for one, two in pairs)
+    return max(shared, key=len, default=[])
 
 
 def above(first: Side, second: Side, cells: Cells, *, factor: float = 1.0) -> Rule:

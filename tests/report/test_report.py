@@ -112,6 +112,8 @@ def test_every_claim_has_its_row_and_what_cannot_be_tested_says_so(made):
     assert len(status) == len(page.claims)
     assert page.claims["gain"] == page.claims["everywhere"] == page.claims["randomised-joints"] == "reproduced"
     assert page.claims["entropy"] == page.claims["robust"] == page.claims["maze-blocks"] == "not tested"
+    assert page.claims["own-most"] == page.claims["own-most-WalkerWalk"] == "reproduced"
+    assert page.claims["own-most-CheetahRun"] == page.claims["own-hardened-most-WalkerWalk"] == "not tested"
     assert all(line["numbers"] for line in status.values())
 
 
@@ -186,6 +188,19 @@ def test_training_runs_are_the_unit_where_there_are_several(tmp_path):
     assert interval.low == pytest.approx(np.quantile(every, 0.025, method="inverted_cdf"))
     assert interval.high == pytest.approx(np.quantile(every, 0.975, method="inverted_cdf"))
     assert evidence.table.keys() == {(series, cell) for cell in evidence.cells}
+
+
+def test_agents_that_imagined_faults_are_compared_with_those_of_the_same_recipe(tmp_path):
+    kept = {"name": "kept", "met": f"{HARD} (healthy policy kept)", "env_steps": 9}
+    write(tmp_path / "kept.json", kept, {"base-adapted": 700.0})
+    write(
+        tmp_path / "hard.json", {"name": "hard", "met": HARD, "env_steps": 9}, {"base-adapted": 500.0, "melro": 600.0}
+    )
+    verdicts = {c.key: v for part in judge_all(read_evidence([tmp_path])) for c, v in part.claims}
+    gain = verdicts["own-hardened-gain"]
+    assert gain.status == "reproduced" and 80.0 < gain.values["mean"] < 120.0
+    assert verdicts["own-hardened-most-WalkerWalk"].status == "reproduced"
+    assert verdicts["own-kept-most-WalkerWalk"].status == "not tested"
 
 
 def test_one_number_per_environment_decides_nothing(tmp_path):
