@@ -91,13 +91,18 @@ def test_what_is_missing_is_played_and_packed(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         evidence, "PARTS", {"toy": Part((case,), ((str(tmp_path / "toy.safetensors"), (BASE,)),), (1, 1))}
     )
-    settings = Settings(runs=tmp_path, records=tmp_path / "records", out=tmp_path / "out", only=("toy",), episodes=3)
+    page = tmp_path / "page.md"
+    page.write_text("<!-- results: begin -->\n<!-- results: end -->\n")
+    settings = Settings(
+        runs=tmp_path, records=tmp_path / "records", out=tmp_path / "out", page=page, only=("toy",), episodes=3
+    )
     evidence.main(Settings(**{**vars(settings), "count": True}))
     assert "1 tasks, 1 of them missing" in capsys.readouterr().out
     assert not (tmp_path / "records").exists()
     evidence.main(settings)
     assert "toy, short, toy base-mean (training seed 1)" in capsys.readouterr().out
     assert len(read_results(tmp_path / "out" / "toy.jsonl.gz").records) == 3
+    assert "| toy | maxent | 1 | 40 | no change | 3 |" in page.read_text()
     evidence.main(settings)
     assert "1 tasks, 0 of them missing" in capsys.readouterr().out
 
