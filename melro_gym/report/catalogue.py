@@ -8,7 +8,7 @@ import numpy as np
 
 from melro_gym.evaluation.statistics import Interval
 from melro_gym.report import drawing, melro_rules, robust_claims
-from melro_gym.report.cells import NOMINAL, Cell
+from melro_gym.report.cells import Cell
 from melro_gym.report.evidence import Evidence
 from melro_gym.report.figures import (
     INTERVALS,
@@ -74,24 +74,28 @@ def training_curves(maze: bool) -> Callable[[Evidence], Iterator[Picture]]:
 
 
 def run_differences(evidence: Evidence) -> Iterator[Picture]:
-    """Every episode's difference between MELRO and its base policy on the arm, in order."""
-    cells = [cell for cell in evidence.cells if cell.robot == "FrankaReach" and cell.kind != NOMINAL]
-    planned = [s for s in evidence.series if s.kind == MAXENT and s.method == "melro" and not s.variant]
-    for series in planned:
-        base = Series(MAXENT, "base-mean", "", series.met, series.name)
-        for cell in evidence.where([series, base], cells):
-            gains = evidence.gains(base, series, cell)
-            if gains is not None:
-                places = list(enumerate(np.sort(gains), 1))
-                figure = drawing.points(
-                    {series.label: places}, across="episode, in order", axis="difference of returns"
-                )
-                title = f"{cell.title}: MELRO minus its base policy"
-                yield Picture(
-                    f"differences-{cell.name}".replace(" ", "-"), title, "Above zero MELRO is better.", figure
-                )
-                return
-    raise Missing("no episodes of MELRO and its base policy on a changed arm")
+    """Every episode's difference between MELRO and its base policy on the arm, in order: of distances or returns."""
+    cells = [cell for cell in evidence.cells if cell.robot == "FrankaReach" and cell.kind == "sim to real gap"]
+    series = [s for s in evidence.series if s.kind == MAXENT and s.method == "melro" and not s.variant]
+    pairs = [(s, Series(MAXENT, "base-mean", "", s.met, s.name), cell) for s in series for cell in cells]
+    pairs = [(s, base, cell) for s, base, cell in pairs if evidence.where([s, base], [cell])]
+    pairs = [(s, base, cell) for s, base, cell in pairs if evidence.gains(base, s, cell) is not None]
+    if not pairs:
+        raise Missing(
+            "no episodes of MELRO and its base policy with the same seeds on an arm with a gap to its simulation"
+        )
+    near = all((item, cell) in evidence.measured("position_error") for s, base, cell in pairs for item in (s, base))
+    lines = {cell.name: _gains(evidence, s, base, cell, near) for s, base, cell in pairs}
+    axis = "metres that MELRO ends nearer to the goal" if near else "difference of returns"
+    figure = drawing.points(lines, across="episode, in order", axis=axis)
+    yield Picture("differences-arm", "Arm: MELRO and its base policy", "Above zero MELRO is better.", figure)
+
+
+def _gains(evidence: Evidence, planned: Series, base: Series, cell: Cell, near: bool) -> list[tuple[float, float]]:
+    """In order, with their places; positive where MELRO is better."""
+    before, after = (evidence.episodes(s, cell, "position_error" if near else "") for s in (base, planned))
+    gains = sorted(before - after if near else after - before)
+    return [(float(place), float(gain)) for place, gain in enumerate(gains, 1)]
 
 
 def costs(evidence: Evidence) -> Iterator[Picture]:

@@ -203,3 +203,21 @@ def test_a_search_of_settings_decides_the_claims_about_the_entropy_weight(tmp_pa
         picture.name for build in (catalogue.importances, catalogue.best_weights) for picture in build(evidence)
     ]
     assert pictures == ["importances", "best-weights"]
+
+
+def test_on_the_arm_differences_are_those_of_the_distances_episode_by_episode(tmp_path):
+    distances = {"base-mean": [0.05, 0.02, 0.03, 0.04], "melro": [0.01, 0.03, 0.01, 0.04]}
+    for variant, ends in distances.items():
+        arm = {"env_id": "FrankaReach-SimToRealGap-v0", "env_kwargs": {"value": 0.5}}
+        played = records(variant, "", -1.0, **arm)
+        write_task(
+            tmp_path,
+            [
+                dataclasses.replace(item, diagnostics={"position_error": end})
+                for item, end in zip(played, ends, strict=True)
+            ],
+        )
+    [picture] = catalogue.run_differences(read_evidence([tmp_path]))
+    [line] = picture.figure.axes[0].get_lines()[:1]
+    np.testing.assert_allclose(line.get_ydata(), [-0.01, 0.0, 0.02, 0.04], atol=1e-12)
+    assert "metres" in picture.figure.axes[0].get_ylabel()
