@@ -254,6 +254,7 @@ def train_all(settings: Settings) -> None:
 def play(settings: Settings) -> None:
     """Play what is missing, the first parts first."""
     studies: dict[str, Study] = {}
+    folder = settings.records / "quick" if settings.quick else settings.records
     missing: list[str] = []
     for name in settings.only:
         study, lacking = part_study(settings, name)
@@ -264,14 +265,14 @@ def play(settings: Settings) -> None:
     expected = {
         task.hash: expected_seconds(task, PARTS[name].seconds)
         for name, study in studies.items()
-        for task in study.pending(settings.records / name)
+        for task in study.pending(folder / name)
     }
     total = sum(len(study.tasks) for study in studies.values())
     minutes = sum(expected.values()) / 60.0
     print(f"{total} tasks, {len(expected)} of them missing: about {minutes:.0f} minutes on one core", flush=True)
     clock = Clock(expected)
     for name, study in () if settings.count else studies.items():
-        run_study(study, settings.records / name, backend="joblib", jobs=settings.jobs, on_done=clock.show)
+        run_study(study, folder / name, backend="joblib", jobs=settings.jobs, on_done=clock.show)
 
 
 def pack(settings: Settings) -> None:

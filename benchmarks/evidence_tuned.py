@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PART = "walker-joints-tuned"
 AGENT, SPACE = "walker-walk", "numbers"
-TRIALS, EPISODES = 5, 4
+TRIALS, EPISODES = 3, 4
 """For each joint."""
 SEED = 100
 """Of the episodes of the search; the reported ones have the seeds from 0."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -96,7 +97,7 @@ def test_what_is_missing_is_played_and_packed(tmp_path, monkeypatch, capsys):
     settings = Settings(
         runs=tmp_path, records=tmp_path / "records", out=tmp_path / "out", page=page, only=("toy",), episodes=3
     )
-    evidence.main(Settings(**{**vars(settings), "count": True}))
+    evidence.main(dataclasses.replace(settings, count=True))
     assert "1 tasks, 1 of them missing" in capsys.readouterr().out
     assert not (tmp_path / "records").exists()
     evidence.main(settings)
@@ -105,6 +106,9 @@ def test_what_is_missing_is_played_and_packed(tmp_path, monkeypatch, capsys):
     assert "| toy | maxent | 1 | 40 | no change | 3 |" in page.read_text()
     evidence.main(settings)
     assert "1 tasks, 0 of them missing" in capsys.readouterr().out
+    evidence.main(dataclasses.replace(settings, quick=True))
+    assert len(read_results(tmp_path / "records" / "quick" / "toy").records) == 2
+    assert len(read_results(tmp_path / "out" / "toy.jsonl.gz").records) == 3
 
 
 def test_training_goes_on_with_what_was_begun(tmp_path, monkeypatch):

@@ -82,7 +82,12 @@ class Space(NamedTuple):
 
 SPACES = {
     "own": Space(suggest_settings, "melro", {"deterministic": True}, CANDIDATES),
-    "numbers": Space(suggest_numbers, "melro", {"deterministic": True}, (_NUMBERS, {**_NUMBERS, "kl_weight": 1.0})),
+    "numbers": Space(
+        suggest_numbers,
+        "melro",
+        {"deterministic": True},
+        (_NUMBERS, {**_NUMBERS, "kl_weight": 1.0}, {**_NUMBERS, "entropy_weight": 0.03}),
+    ),
     "paper": Space(suggest_table_2, "melro-fixed", {**paper_settings(), "paper_discount": True}, ()),
 }
 """`own`: what a laptop can plan with, around the defaults. `numbers`: its numbers alone, the counts being the defaults,
