@@ -101,7 +101,7 @@ def _claims(evidence: Evidence, paper: str) -> Iterator[str]:
     rows = [[claim.text, claim.where, *_verdict(verdict)] for claim, verdict in judged]
     yield from table(["claim", "there", "verdict", "numbers"], [row for row in rows if row[2] != NOT_TESTED])
     left = sum(verdict.status == NOT_TESTED for _, verdict in judged)
-    yield f"\n{left} further claims are not tested by these rows; `melro-gym report docs/results` says why. Those "
+    yield f"\n{left} further claims are not tested by these rows; `make report` says why. Those "
     yield "about times are left out, since other programs ran beside; see {doc}`speed`."
 
 

@@ -52,7 +52,7 @@ def agents_table(evidence: Evidence) -> Table:
             trained.met or ("unknown" if not trained.algorithm else "no change"),
             sum(len(sample.returns) for sample in evidence.samples if sample.run == run),
         )
-        for run, trained in agents.items()
+        for run, trained in sorted(agents.items())
     ]
     columns = ("agent", "training", "seed", "environment steps", "met in training", "episodes here")
     return Table("agents", "Who played", columns, rows)
