@@ -260,8 +260,8 @@ def play(settings: Settings) -> None:
         study, lacking = part_study(settings, name)
         missing += lacking
         studies |= {name: study} if study else {}
-    for folder in dict.fromkeys(missing):
-        print(f"Without {folder}, which --train makes", flush=True)
+    for absent in dict.fromkeys(missing):
+        print(f"Without {absent}, which --train makes", flush=True)
     expected = {
         task.hash: expected_seconds(task, PARTS[name].seconds)
         for name, study in studies.items()

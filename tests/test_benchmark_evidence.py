@@ -88,6 +88,9 @@ def test_planners_come_last_and_are_asked_for_by_the_settings(tmp_path):
 
 def test_what_is_missing_is_played_and_packed(tmp_path, monkeypatch, capsys):
     agent_at(tmp_path / "toy.safetensors", 40)
+    monkeypatch.setitem(RUNS, str(tmp_path / "toy.safetensors"), RUNS["cheetah-run"])
+    monkeypatch.setattr(evidence, "shipped_agents", lambda: [str(tmp_path / "toy.safetensors")])
+    monkeypatch.setattr(evidence, "run_folder", lambda settings, name, seed: settings.runs / f"toy-{seed}")
     case = Case("Pendulum-v1", {"max_episode_steps": 5}, "short")
     monkeypatch.setattr(
         evidence, "PARTS", {"toy": Part((case,), ((str(tmp_path / "toy.safetensors"), (BASE,)),), (1, 1))}
@@ -98,7 +101,8 @@ def test_what_is_missing_is_played_and_packed(tmp_path, monkeypatch, capsys):
         runs=tmp_path, records=tmp_path / "records", out=tmp_path / "out", page=page, only=("toy",), episodes=3
     )
     evidence.main(dataclasses.replace(settings, count=True))
-    assert "1 tasks, 1 of them missing" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "1 tasks, 1 of them missing" in told and f"Without {tmp_path / 'toy-1'}, which --train makes" in told
     assert not (tmp_path / "records").exists()
     evidence.main(settings)
     assert "toy, short, toy base-mean (training seed 1)" in capsys.readouterr().out

@@ -197,6 +197,8 @@ def mostly_above(first: Side, second: Side, cells: Cells, *, share: float = 0.9,
     def rule(evidence: Evidence) -> Verdict:
         compared = compare(evidence, first, second, cells)
         differences = compared.difference.cells
+        if len(differences) < 2:
+            raise Missing("a single environment, of which no share can be said")
         relative = {
             cell.title: value / max(abs(evidence.mean(compared.first, [cell]).mean), 1e-9)
             for cell, value in differences
