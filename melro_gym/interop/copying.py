@@ -66,6 +66,13 @@ def from_units(box: gym.spaces.Box) -> Layer:
     return scale(factor, -middle * factor)
 
 
+def actions_to_units(request: Request) -> Layer:
+    """Observations, and behind them actions of [-1, 1] in the environment's units: what such a critic is shown."""
+    low, high = request.action_space.low.astype(np.float64), request.action_space.high.astype(np.float64)
+    ones, zeros = np.ones(request.obs_size), np.zeros(request.obs_size)
+    return scale(np.concatenate([ones, (high - low) / 2.0]), np.concatenate([zeros, (high + low) / 2.0]))
+
+
 def row(layers: Iterable[Layer]) -> Layers:
     """The layers as one module."""
     layers = list(layers)

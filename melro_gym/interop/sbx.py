@@ -8,19 +8,9 @@ import jax
 import numpy as np
 
 from melro_gym.interop.base import Foreign, Request, register_source
-from melro_gym.interop.callables import opaque
-from melro_gym.interop.copying import (
-    UnsupportedLayerError,
-    check_spaces,
-    constant,
-    copied_critic,
-    copied_policy,
-    from_units,
-    plain,
-    with_copies,
-)
+from melro_gym.interop.copying import UnsupportedLayerError, copied_critic, copied_policy, plain
 from melro_gym.interop.flax_mlp import dense, hidden, network
-from melro_gym.interop.stable_baselines3 import with_own_settings
+from melro_gym.interop.stable_baselines3 import from_model, gaussian_in_units, squashed_gaussian
 from melro_gym.models import CopiedCritic, CopiedPolicy
 
 
@@ -32,10 +22,7 @@ def from_sbx(model: Any, request: Request) -> Foreign:
         InteropError: spaces that are not the environment's.
     """
     source, policy = f"sbx {type(model).__name__}", getattr(model, "policy", model)
-    check_spaces(source, model, request)
-    request = with_own_settings(model, request)
-    asked = opaque(source, lambda obs: model.predict(obs, deterministic=True)[0], request)
-    return with_copies(asked, request, lambda: _policy(policy, request), lambda: _critic(policy, request))
+    return from_model(source, model, request, lambda own: _policy(policy, own), lambda own: _critic(policy, own))
 
 
 def _policy(policy: Any, request: Request) -> CopiedPolicy:
@@ -46,12 +33,10 @@ def _policy(policy: Any, request: Request) -> CopiedPolicy:
     trunk = hidden(parameters, count, policy.activation_fn)
     head = [dense(parameters, count)]
     if "log_std" in parameters:  # PPO
-        spread = [constant(np.exp(np.asarray(parameters["log_std"])))]
-        return copied_policy(request, trunk, head, spread, [from_units(request.action_space)])
+        return gaussian_in_units(request, trunk, head, np.asarray(parameters["log_std"]))
     if f"Dense_{count + 1}" not in parameters:  # TD3, DDPG
         return copied_policy(request, trunk, [*head, plain("tanh")], None)
-    spread = [dense(parameters, count + 1), plain("clip", -20.0, 2.0), plain("exp")]
-    return copied_policy(request, trunk, head, spread, [plain("tanh")])
+    return squashed_gaussian(request, trunk, head, [dense(parameters, count + 1)])
 
 
 def _critic(policy: Any, request: Request) -> CopiedCritic | None:

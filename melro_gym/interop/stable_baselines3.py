@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,14 +42,45 @@ def from_stable_baselines3(model: Any, request: Request) -> Foreign:
         raise InteropError(
             f"{source} is recurrent, which a policy inside a plan cannot be: distil it into an MLP first."
         )
-    check_spaces(source, model, request)
-    request = with_own_settings(model, request)
     policy.set_training_mode(False)
-    asked = opaque(source, lambda obs: model.predict(obs, deterministic=True)[0], request)
-    return with_copies(asked, request, lambda: _policy(policy, request), lambda: _critic(model, policy, request))
+    return from_model(source, model, request, lambda own: _policy(policy, own), lambda own: _critic(model, policy, own))
 
 
-def with_own_settings(model: Any, request: Request) -> Request:
+def from_model(
+    source: str,
+    model: Any,
+    request: Request,
+    policy: Callable[[Request], CopiedPolicy],
+    critic: Callable[[Request], CopiedCritic | None],
+) -> Foreign:
+    """A model with the interface of Stable-Baselines3, and copies of what it holds.
+
+    Raises:
+        InteropError: spaces that are not the environment's.
+    """
+    check_spaces(source, model, request)
+    own = _with_own_settings(model, request)
+    asked = opaque(source, lambda obs: model.predict(obs, deterministic=True)[0], own)
+    return with_copies(asked, own, lambda: policy(own), lambda: critic(own))
+
+
+def squashed_gaussian(
+    request: Request, trunk: Sequence[Layer], mean: Sequence[Layer], log_std: Sequence[Layer] | None
+) -> CopiedPolicy:
+    """SAC's and TQC's: means behind a tanh; `log_std` None: state-dependent exploration."""
+    spread = None if log_std is None else [*log_std, plain("clip", -20.0, 2.0), plain("exp")]
+    return copied_policy(request, trunk, mean, spread, [plain("tanh")])
+
+
+def gaussian_in_units(
+    request: Request, trunk: Sequence[Layer], mean: Sequence[Layer], log_std: np.ndarray | None
+) -> CopiedPolicy:
+    """PPO's and A2C's: means in the environment's units; `log_std` None: state-dependent exploration."""
+    spread = None if log_std is None else [constant(np.exp(log_std))]
+    return copied_policy(request, trunk, mean, spread, [from_units(request.action_space)])
+
+
+def _with_own_settings(model: Any, request: Request) -> Request:
     """The request with the model's own statistics and discount where it has none."""
     find = getattr(model, "get_vec_normalize_env", lambda: None)
     if request.statistics is None and (wrapper := find()) is not None:
@@ -67,17 +99,17 @@ def _policy(policy: Any, request: Request) -> CopiedPolicy:
     features = layers_of(actor.features_extractor)
     if not hasattr(actor, "latent_pi"):  # TD3, DDPG
         return copied_policy(request, features, layers_of(actor.mu), None)
-    trunk, squash = [*features, *layers_of(actor.latent_pi)], [plain("tanh")]
-    spread = None if actor.use_sde else [*layers_of(actor.log_std), plain("clip", -20.0, 2.0), plain("exp")]
-    return copied_policy(request, trunk, layers_of(actor.mu), spread, squash)
+    trunk = [*features, *layers_of(actor.latent_pi)]
+    return squashed_gaussian(request, trunk, layers_of(actor.mu), None if actor.use_sde else layers_of(actor.log_std))
 
 
 def _actor_critic_policy(policy: Any, request: Request) -> CopiedPolicy:
     """PPO and A2C: actions in the environment's units, or squashed ones with state-dependent exploration."""
     trunk = [*layers_of(policy.pi_features_extractor), *layers_of(policy.mlp_extractor.policy_net)]
-    squash = [plain("tanh")] if policy.squash_output else [from_units(request.action_space)]
-    spread = None if policy.use_sde else [constant(np.exp(array(policy.log_std)))]
-    return copied_policy(request, trunk, layers_of(policy.action_net), spread, squash)
+    mean = layers_of(policy.action_net)
+    if policy.squash_output:
+        return squashed_gaussian(request, trunk, mean, None)
+    return gaussian_in_units(request, trunk, mean, None if policy.use_sde else array(policy.log_std))
 
 
 def _critic(model: Any, policy: Any, request: Request) -> CopiedCritic | None:

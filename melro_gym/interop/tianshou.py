@@ -13,6 +13,7 @@ from melro_gym.interop.callables import opaque
 from melro_gym.interop.copying import (
     Layer,
     UnsupportedLayerError,
+    actions_to_units,
     constant,
     copied_critic,
     copied_policy,
@@ -88,17 +89,10 @@ def _critic(algorithm: Any, policy: Any, request: Request) -> CopiedCritic | Non
     if of_actions and policy.action_bound_method == "tanh":
         raise UnsupportedLayerError("its critics see actions before their tanh")
     if of_actions and not policy.action_scaling:
-        layers = [[_to_units(request), *net] for net in layers]
+        layers = [[actions_to_units(request), *net] for net in layers]
     if getattr(algorithm, "return_scaling", False) and request.value_scale is None:
         request = replace(request, value_scale=float(np.sqrt(algorithm.ret_rms.var + algorithm._eps)))
     return copied_critic(request, layers, of_actions=of_actions)
-
-
-def _to_units(request: Request) -> Layer:
-    """Observations, and behind them actions of [-1, 1] in the environment's units."""
-    low, high = request.action_space.low.astype(np.float64), request.action_space.high.astype(np.float64)
-    ones, zeros = np.ones(request.obs_size), np.zeros(request.obs_size)
-    return scale(np.concatenate([ones, (high - low) / 2.0]), np.concatenate([zeros, (high + low) / 2.0]))
 
 
 def _net(module: Any) -> list[Layer]:

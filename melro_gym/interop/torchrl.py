@@ -12,6 +12,8 @@ from melro_gym.interop.callables import opaque
 from melro_gym.interop.copying import (
     Layer,
     UnsupportedLayerError,
+    actions_to_units,
+    copied_critic,
     copied_policy,
     from_units,
     plain,
@@ -20,18 +22,22 @@ from melro_gym.interop.copying import (
 )
 from melro_gym.interop.torch_mlp import array, layers_of
 from melro_gym.interop.torch_modules import from_torch
-from melro_gym.models import CopiedPolicy
+from melro_gym.models import CopiedCritic, CopiedPolicy
 
 
 @register_source("torchrl", "tensordict")
 def from_torchrl(model: Any, request: Request) -> Foreign:
     """An actor such as `ProbabilisticActor` or `Actor`, or a plain network as `torchrl.modules.MLP`.
 
+    An `ActorCriticWrapper` or `ActorValueOperator` brings a value function beside the actor.
+
     Raises:
         InteropError: it reads other things than one observation, or writes no `action`.
     """
     if not hasattr(model, "in_keys"):
         return from_torch(model, request)
+    value = model.get_value_operator() if hasattr(model, "get_value_operator") else None
+    model = model if value is None else model.get_policy_operator()
     source, keys = f"torchrl {type(model).__name__}", list(model.in_keys)
     if len(keys) != 1 or "action" not in model.out_keys:
         raise InteropError(
@@ -40,7 +46,7 @@ def from_torchrl(model: Any, request: Request) -> Foreign:
         )
     model.eval()
     asked = opaque(source, lambda obs: _action(model, keys[0], obs), request)
-    return with_copies(asked, request, lambda: _policy(model, request))
+    return with_copies(asked, request, lambda: _policy(model, request), lambda: _critic(value, keys[0], request))
 
 
 def _action(model: Any, key: Any, obs: np.ndarray) -> np.ndarray:
@@ -69,6 +75,17 @@ def _policy(model: Any, request: Request) -> CopiedPolicy:
     head, spread = _halves(trunk.pop(), request.action_size)
     mapping = _scale_layers(extractor, request.action_size)
     return copied_policy(request, trunk, [head], None if mapping is None else [spread, *mapping], squash)
+
+
+def _critic(value: Any, observation: Any, request: Request) -> CopiedCritic | None:
+    """A `ValueOperator` of the observation, or of it and the action in the environment's units."""
+    if value is None:
+        return None
+    keys, of_actions = list(value.in_keys), list(value.in_keys) == [observation, "action"]
+    if len(_parts(value)) > 1 or not (of_actions or keys == [observation]):
+        raise UnsupportedLayerError(f"its value function of {keys} cannot be copied")
+    units = [actions_to_units(request)] if of_actions else []
+    return copied_critic(request, [[*units, *layers_of(value.module)]], of_actions=of_actions)
 
 
 def _parts(model: Any) -> list[Any]:

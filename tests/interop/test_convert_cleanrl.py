@@ -94,6 +94,68 @@ def test_jax_files():
     check(convert(content, OBSERVATIONS, ACTIONS), expected)
 
 
+PLANNED = np.random.default_rng(2).uniform(-1.0, 1.0, (len(OBS), 2)).astype(np.float32)
+"""Actions in [-1, 1]."""
+
+
+def values(foreign):
+    return jax.vmap(foreign.critic)(OBS, PLANNED)
+
+
+def q_weights(seed, names):
+    made = weights(dict(zip(names, ((8, 7), (8, 8), (1, 8)), strict=True)))
+    return {name: np.roll(value, seed) for name, value in made.items()}
+
+
+def q_value(state, names):
+    hidden = np.concatenate([OBS, PLANNED * HALF + MIDDLE], axis=1)
+    for name in names[:-1]:
+        hidden = relu(apply(state, name, hidden))
+    return apply(state, names[-1], hidden)[:, 0]
+
+
+def test_the_critics_that_scripts_save_behind_the_actor():
+    actor = weights({"fc1": (8, 5), "fc2": (8, 8), "fc_mu": (2, 8)}) | {"action_scale": HALF, "action_bias": MIDDLE}
+    names = ("fc1", "fc2", "fc3")
+    first, second = q_weights(0, names), q_weights(1, names)
+    foreign = convert((actor, first, second), OBSERVATIONS, ACTIONS, discount=0.99)
+    np.testing.assert_allclose(values(foreign), np.minimum(q_value(first, names), q_value(second, names)), atol=1e-5)
+    assert foreign.discount == 0.99
+    np.testing.assert_allclose(
+        values(convert([actor, first], OBSERVATIONS, ACTIONS)), q_value(first, names), atol=1e-5
+    )  # ddpg
+    assert convert(actor, OBSERVATIONS, ACTIONS).critic is None
+    other = first | {"fc1.weight": np.zeros((8, 6), np.float32)}  # of another robot
+    assert convert((actor, other), OBSERVATIONS, ACTIONS).critic is None
+
+
+def test_the_critics_of_jax_files():
+    serialization = pytest.importorskip("flax.serialization")
+    names = ("Dense_0", "Dense_1", "Dense_2")
+    actor, first, second = weights({"Dense_0": (8, 5), "Dense_1": (2, 8)}), q_weights(0, names), q_weights(1, names)
+    as_flax = lambda state: {
+        "params": {
+            name: {"kernel": state[f"{name}.weight"].T, "bias": state[f"{name}.bias"]}
+            for name in names
+            if f"{name}.weight" in state
+        }
+    }
+    content = serialization.to_bytes([as_flax(state) for state in (actor, first, second)])
+    expected = np.minimum(q_value(first, names), q_value(second, names))
+    np.testing.assert_allclose(values(convert(content, OBSERVATIONS, ACTIONS)), expected, atol=1e-5)
+
+
+def test_the_value_function_of_ppo_needs_the_scale_of_its_rewards():
+    sizes = {"actor_mean.0": (8, 5), "actor_mean.2": (2, 8), "critic.0": (8, 5), "critic.2": (8, 8), "critic.4": (1, 8)}
+    state = weights(sizes) | {"actor_logstd": np.zeros((1, 2), np.float32)}
+    seen = np.clip((OBS - 0.5) / np.sqrt(2.0 + 1e-8), -10.0, 10.0)
+    hidden = np.tanh(apply(state, "critic.2", np.tanh(apply(state, "critic.0", seen))))
+    statistics = {"normaliser": (np.full(5, 0.5), np.full(5, 2.0))}
+    foreign = convert(state, OBSERVATIONS, ACTIONS, value_scale=3.0, **statistics)
+    np.testing.assert_allclose(values(foreign), 3.0 * apply(state, "critic.4", hidden)[:, 0], rtol=1e-5, atol=1e-5)
+    assert convert(state, OBSERVATIONS, ACTIONS, **statistics).critic is None
+
+
 def test_other_weights_and_other_sizes_are_refused():
     state = weights({"fc1": (8, 5), "fc2": (8, 8), "fc_mu": (2, 8)}) | {"action_scale": HALF, "action_bias": MIDDLE}
     with pytest.raises(InteropError, match="fit no observations of size 4"):

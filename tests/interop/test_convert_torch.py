@@ -80,6 +80,24 @@ def test_a_deterministic_actor_of_torchrl():
         convert(two, OBSERVATIONS, ACTIONS)
 
 
+@pytest.mark.parametrize("keys", [["observation"], ["observation", "action"]])
+def test_value_functions_of_torchrl(keys):
+    modules, nn = imported("torchrl.modules"), imported("tensordict.nn")
+    torch.manual_seed(0)
+    net = modules.MLP(in_features=5, out_features=2, num_cells=[8])
+    actor = nn.TensorDictModule(net, in_keys=["observation"], out_keys=["action"])
+    mlp = modules.MLP(in_features=5 + 2 * (len(keys) - 1), out_features=1, num_cells=[8, 8])
+    both = modules.ActorCriticWrapper(actor, modules.ValueOperator(mlp, in_keys=keys))
+    foreign = convert(both, OBSERVATIONS, ACTIONS, discount=0.9)
+    actions = np.random.default_rng(4).uniform(-1.0, 1.0, (len(OBS), 2)).astype(np.float32)
+    inputs = [torch.as_tensor(OBS), torch.as_tensor(actions * HALF + MIDDLE)][: len(keys)]
+    with torch.no_grad():
+        check(foreign, net(torch.as_tensor(OBS)).numpy())
+        expected = mlp(*inputs).numpy()[:, 0]
+    np.testing.assert_allclose(jax.vmap(foreign.critic)(OBS, actions), expected, rtol=1e-4, atol=1e-5)
+    assert foreign.discount == 0.9 and convert(actor, OBSERVATIONS, ACTIONS).critic is None
+
+
 @pytest.mark.parametrize("scaled", [True, False])
 def test_policies_of_tianshou(scaled):
     common, continuous = imported("tianshou.utils.net.common"), imported("tianshou.utils.net.continuous")
