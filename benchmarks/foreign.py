@@ -22,6 +22,7 @@ import melro_gym
 from benchmarks.cells import Record, run_cells
 from melro_gym.envs.boxes import make_env
 from melro_gym.evaluation import evaluate
+from melro_gym.evaluation.seating import default_config
 from melro_gym.evaluation.statistics import bootstrap_mean
 from melro_gym.files import write_text
 from melro_gym.interop import asking
@@ -51,6 +52,12 @@ class Task(NamedTuple):
     """Of the foreign training at most."""
     perturbed: tuple[Env, ...]
     """Where base and wrapped policy are compared, besides the nominal environment."""
+    values: tuple[Env, ...] = ()
+    """Other values of the same perturbations, so that a coincidence at one value is seen as such."""
+
+
+def _values(name: str, *values: float) -> tuple[Env, ...]:
+    return tuple((f"CartpoleSwingup-{name}-v0", {"value": value}) for value in values)
 
 
 TASKS = {
@@ -65,6 +72,12 @@ TASKS = {
             ("CartpoleSwingup-JointDamping-v0", {"value": 0.05}),
             ("CartpoleSwingup-SliderDamping-v0", {"value": 1.0}),
             ("CartpoleSwingup-SliderDamping-v0", {"value": 3.0}),
+        ),
+        (
+            *_values("PoleLength", 0.6, 0.7, 0.8, 1.25, 1.75),
+            *_values("PoleMass", 0.3, 0.7),
+            *_values("JointDamping", 0.01, 0.02, 0.04, 0.07),
+            *_values("SliderDamping", 0.3, 0.7),
         ),
     ),
     "walker": Task(
@@ -144,19 +157,35 @@ def wrap_foreign(name: str, folder: Path, steps: int, kinds: Sequence[str]) -> N
         write_text(out / "done.json", json.dumps(agent.metadata["result"]))
 
 
+class _Noisy:
+    """A policy whose actions in [-1, 1] are disturbed, to see which of its returns hang on a coincidence."""
+
+    def __init__(self, model: Any, std: float = 0.1):
+        self._model, self._std, self._rng = model, std, np.random.default_rng(0)
+
+    def predict(self, observations: np.ndarray) -> np.ndarray:
+        """Disturbed actions, `(R, A)`."""
+        actions = self._model.predict(observations, deterministic=True)[0]
+        noise = self._std * self._rng.standard_normal(actions.shape)
+        return np.clip(actions + noise, -1.0, 1.0).astype(np.float32)
+
+
 def evaluate_cell(cell: Cell) -> Record:
     """Returns of the foreign policy itself, or of MELRO with the agent around it."""
     sbx = _library()
     model = sbx.SAC.load(cell.folder / "sac.zip")
+    about: Record = {}
     if cell.who == "base":
-        about = {}
         [row] = evaluate(model, [cell.env], episodes=cell.episodes)
+    elif cell.who == "noisy":
+        [row] = evaluate(_Noisy(model), [cell.env], episodes=cell.episodes)
     else:
         agent = melro_gym.load_agent(cell.folder / cell.who / "last.safetensors")
         if not agent.metadata["wrapped"]["exact"]:
             agent = asking(agent, model)
         about = {"fit": agent.metadata["result"], "one_step_error": agent.metadata["one_step_error"]}
-        [row] = evaluate(agent, [cell.env], ["melro"], episodes=cell.episodes)
+        config = default_config(agent, **PLANNER)  # what wrapping brings along now, whenever the agent was made
+        [row] = evaluate(agent, [cell.env], ["melro"], episodes=cell.episodes, config=config)
     returns = [round(value, 2) for value in row.returns]
     return {"mean": round(row.mean, 2), "ci95": list(row.ci95), "returns": returns, **about}
 
@@ -164,7 +193,8 @@ def evaluate_cell(cell: Cell) -> Record:
 def compare(name: str, settings: Settings) -> None:
     """All cells of a task, then the table."""
     folder, task = settings.runs / name, TASKS[name]
-    envs = ((task.env, {}), *task.perturbed)
+    others = settings.values and task.values
+    envs = task.values if others else ((task.env, {}), *task.perturbed)
     cells = {
         f"{label(env)} | {who}": Cell(env, who, folder, settings.episodes)
         for env in envs
@@ -178,7 +208,7 @@ def compare(name: str, settings: Settings) -> None:
         "planner": PLANNER,
     }
     records = run_cells(
-        settings.out / f"foreign-{name}.json",
+        settings.out / f"foreign-{name}{'-values' if others else ''}.json",
         cells,
         evaluate_cell,
         description=description,
@@ -220,9 +250,11 @@ class Settings:
     tasks: tuple[str, ...] = tuple(TASKS)
     """Among cartpole and walker."""
     kinds: tuple[str, ...] = ("plain", "imagined")
-    """`plain`: wrapped without imagined faults; `imagined`: with."""
+    """`plain`: wrapped without imagined faults; `imagined`: with; `noisy`: the policy alone, its actions disturbed."""
     steps: int = 20_000
     """Environment steps around the frozen policy."""
+    values: bool = False
+    """Other values of the perturbations, where a task has them, in place of the published ones."""
     episodes: int = 50
     """Per cell; the same seeds for all."""
     runs: Path = Path("runs/foreign")
@@ -247,7 +279,7 @@ def main(settings: Settings) -> None:
         if "train" in chosen:
             train_foreign(TASKS[name], folder)
         if "wrap" in chosen:
-            wrap_foreign(name, folder, settings.steps, settings.kinds)
+            wrap_foreign(name, folder, settings.steps, [kind for kind in settings.kinds if kind != "noisy"])
         if "evaluate" in chosen:
             compare(name, settings)
 

@@ -22,7 +22,7 @@ from melro_gym.training.loop import first_normaliser
 from melro_gym.training.replay import Replay, Transition
 from melro_gym.training.start import AbstractStart
 
-PLANNER = {"kl_weight": 0.3}
+PLANNER = {"kl_weight": 0.3, "guard_margin": 0.1}
 """Settings of the planner that agents around a policy from elsewhere bring with them."""
 _COPY_STREAM = (1 << 30) + 1
 """Stream of the run's seed for the copy of a policy that can only be asked."""

@@ -47,7 +47,7 @@ def begin(
     decision = begin_decision(agent, obs, key, config, proposal, committed, previous)
     points = fallbacks(decision)
     values = score_points(agent, decision, points, config)
-    best, value, place = choose(points, values, True)
+    best, value, place = choose(points, values, True, config.guard_margin)
     progress = Progress(
         decision=decision,
         point=decision.start,
@@ -76,7 +76,8 @@ def improve(
     progress = _advance(agent, progress, first, last, config)
     value = score_points(agent, progress.decision, progress.point[None], config)[0]
     points, values = jnp.stack([progress.point, progress.best]), jnp.stack([value, progress.best_value])
-    best, best_value, place = choose(points, values, jnp.logical_or(config.guard, progress.improved))
+    margin = jnp.where(progress.improved, 0.0, config.guard_margin)  # only over the base policy's plan
+    best, best_value, place = choose(points, values, jnp.logical_or(config.guard, progress.improved), margin)
     improved = jnp.logical_or(progress.improved, place == 0)
     progress = progress._replace(best=best, best_value=best_value, improved=improved)
     if progress.scores is not None:

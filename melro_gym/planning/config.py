@@ -61,6 +61,9 @@ class PlanConfig(eqx.Module):
     """Gamma, per decision."""
     kl_weight: Float[Array, ""] = number(0.1)
     """Weight of the divergence from the base policy's plan (nats); not in the paper."""
+    guard_margin: Float[Array, ""] = number(0.0)
+    """By how much, in units of return, a plan must be worth more than the base policy's own to be executed, with
+    `guard`: what model and critic are not sure of is left to the base policy. Not in the paper."""
     warm_start_noise: Float[Array, ""] = number(0.01)
     """Half-width of the uniform noise added to the warm start (Algorithm 2, line 5)."""
     search: AbstractSearch = group(SEARCHES, chosen_by="optimiser", default="ars")

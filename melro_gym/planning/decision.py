@@ -121,15 +121,20 @@ def fallbacks(decision: Decision) -> Float[Array, "F L D"]:
     return jnp.stack([base] if decision.shifted is None else [decision.shifted, base])
 
 
-def choose(points: Float[Array, "C L D"], values: Float[Array, " C"], guard: bool | Bool[Array, ""]) -> Choice:
+def choose(
+    points: Float[Array, "C L D"],
+    values: Float[Array, " C"],
+    guard: bool | Bool[Array, ""],
+    margin: Float[Array, ""] | float = 0.0,
+) -> Choice:
     """The winner among candidates, of which the first is the search's and the last the one to fall back on.
 
-    With `guard` the largest value wins, of equal ones the first. A candidate whose value or point is not finite loses
-    to each that is, so that it never wins but where all are such: then the last one does. Without `guard` the first
-    one wins whatever it is worth, even where it is no number, as in the paper.
+    With `guard` the largest value wins, of equal ones the first; the last one's is counted `margin` higher. A candidate
+    whose value or point is not finite loses to each that is, so that it never wins but where all are such: then the
+    last one does. Without `guard` the first one wins whatever it is worth, even where it is no number, as in the paper.
     """
     finite = jnp.isfinite(values) & jnp.all(jnp.isfinite(points), axis=(1, 2))
-    best = jnp.argmax(jnp.where(finite, values, -jnp.inf))
+    best = jnp.argmax(jnp.where(finite, values.at[-1].add(margin), -jnp.inf))
     place = jnp.where(guard, jnp.where(jnp.any(finite), best, len(values) - 1), 0)
     return Choice(points[place], values[place], place)
 

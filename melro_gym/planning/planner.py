@@ -68,7 +68,8 @@ def plan(
     """Plan one decision from one raw observation (Algorithm 2, lines 4-10). Pure; works under `jit` and `vmap`.
 
     All candidates of all steps share one set of noise sequences. The base policy's plan is scored beside the optimised
-    one, and with `config.guard` the better of the two under the model is chosen.
+    one, and with `config.guard` the better of the two under the model is chosen, where the optimised one must be better
+    by `config.guard_margin`.
 
     Args:
         agent: world model, base policy and critic.
@@ -86,7 +87,7 @@ def plan(
     point, candidates = _search(agent, decision, config)
     points = jnp.concatenate([point[None], fallbacks(decision)])
     values = score_points(agent, decision, points, config)
-    chosen, value, place = choose(points, values, config.guard)
+    chosen, value, place = choose(points, values, config.guard, config.guard_margin)
     shifted = None if decision.shifted is None else values[1]
     scores = None if candidates is None else CandidateScores(values[-1], values[0], shifted, candidates)
     return conclude(agent, decision, chosen, value, values[-1], place == len(values) - 1, scores)

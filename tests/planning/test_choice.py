@@ -64,17 +64,17 @@ _values = st.lists(
 
 
 @settings(deadline=None, max_examples=60)
-@given(values=_values, broken=st.integers(0, 9), guard=st.booleans())
-def test_the_winner_is_that_of_a_plain_loop(values, broken, guard):
+@given(values=_values, broken=st.integers(0, 9), guard=st.booleans(), margin=st.sampled_from([0.0, 0.5, 3.0]))
+def test_the_winner_is_that_of_a_plain_loop(values, broken, guard, margin):
     points = np.arange(len(values), dtype=np.float32).reshape(-1, 1, 1) * np.ones((1, 2, 2), np.float32)
     if broken < len(values):
         points[broken, 1, 0] = np.nan
-    winner = None
-    for index, value in enumerate(values):
-        if np.isfinite(value) and np.isfinite(points[index]).all() and (winner is None or value > values[winner]):
+    winner, counted = None, [*values[:-1], float(np.float32(values[-1]) + np.float32(margin))]
+    for index, value in enumerate(counted):
+        if np.isfinite(value) and np.isfinite(points[index]).all() and (winner is None or value > counted[winner]):
             winner = index
     winner = 0 if not guard else len(values) - 1 if winner is None else winner
-    choice = choose(jnp.asarray(points), jnp.asarray(values, jnp.float32), guard)
+    choice = choose(jnp.asarray(points), jnp.asarray(values, jnp.float32), guard, margin)
     assert choice.place == winner
     np.testing.assert_array_equal(choice.point, points[winner])
     np.testing.assert_array_equal(choice.value, np.float32(values[winner]))
@@ -121,6 +121,24 @@ def test_a_plan_in_pieces_is_the_best_so_far_not_the_latest(guard):
         np.testing.assert_allclose(result.action, [best], rtol=1e-5)
         np.testing.assert_allclose(result.value, _value(best), rtol=1e-4, atol=1e-6)
         assert result.guarded == (best == base)
+
+
+@pytest.mark.parametrize("previous", [None, 0.28])
+def test_a_plan_must_promise_more_than_the_margin(previous):
+    agent = _agent(edge=0.7)
+    base = float(jitted(agent, OBS, jr.key(0), _config()).base.mean[0, 0])
+    promised = float(_value(0.28) - _value(base))
+    assert promised > 0.01
+    stops = STOPS[[0, 0, 0, 0]] if previous else STOPS[[0, 1, 1, 1]]
+    past: Any = (None, None, None if previous is None else _previous(previous))
+    for share, mean in ((0.9, 0.28), (1.1, base)):
+        config = _config(stops, guard_margin=share * promised, planned_steps=1 if previous is None else 2)
+        whole = jitted(agent, OBS, jr.key(0), config, *past)
+        progress, first = begin(agent, OBS, jr.key(0), config, *past)
+        _, pieces = improve(agent, progress, 0, 4, config)
+        for result in (whole, pieces):
+            np.testing.assert_allclose(result.action, [mean], rtol=1e-5)
+            assert result.guarded == (mean == base)
 
 
 @pytest.mark.parametrize("optimiser", ["tour", "ars"])
