@@ -101,7 +101,7 @@ def test_envs_lists_ids_with_their_ranges(capsys, tmp_path):
 
 
 def test_a_reader_that_has_seen_enough_is_no_mistake():
-    command = [sys.executable, "-m", "melro_gym.cli", "envs"]
+    command = [sys.executable, "-m", "melro_gym", "envs"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline().startswith(b"id ")

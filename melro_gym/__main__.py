@@ -1,4 +1,4 @@
-"""`python -m melro_gym.cli` is `melro-gym`."""
+"""`python -m melro_gym` is `melro-gym`."""
 
 import sys
 
