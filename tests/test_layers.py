@@ -25,7 +25,7 @@ LAYERS = (
     {"report"},
     {"training"},
     {"interop"},
-    {"cli"},
+    {"cli", "__main__"},
 )
 """From the bottom to the top; those of one layer may use each other."""
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
