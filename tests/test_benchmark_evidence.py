@@ -68,19 +68,26 @@ def test_runs_that_have_not_ended_are_left_out_by_name(tmp_path):
     assert evidence.agent_words(settings, "walker-walk-healthy-kept")[0] == []
 
 
+def study_of(settings, name):
+    study, _ = evidence.part_study(settings, name)
+    assert study is not None
+    return study
+
+
 def test_planners_come_last_and_are_asked_for_by_the_settings(tmp_path):
-    study, _ = evidence.part_study(Settings(runs=tmp_path, quick=True), "maze")
+    study = study_of(Settings(runs=tmp_path, quick=True), "maze")
     assert [(task.player.variant, task.case.label) for task in study.tasks] == [
         (variant, label) for variant in (BASE, PLAN, PAPER) for label in ("open", "blocks")
     ]
     assert {task.episodes for task in study.tasks} == {2}
-    study, _ = evidence.part_study(Settings(runs=tmp_path, quick=True, planners=False), "maze")
+    study = study_of(Settings(runs=tmp_path, quick=True, planners=False), "maze")
     assert {task.player.variant for task in study.tasks} == {BASE}
     assert evidence.part_study(Settings(runs=tmp_path, planners=False), "cheetah-joints-paper") == (
         None,
         [str(tmp_path / "cheetah-run-1"), str(tmp_path / "cheetah-run-2")],
     )
-    study, missing = evidence.part_study(Settings(runs=tmp_path), "quadruped-joints")
+    study = study_of(Settings(runs=tmp_path), "quadruped-joints")
+    missing = evidence.part_study(Settings(runs=tmp_path), "quadruped-joints")[1]
     assert [task.player.variant for task in study.tasks[:26]] == [BASE] * 13 + [TOLD] * 13
     assert [task.player.variant for task in study.tasks[26:]] == [PLAN] * 26
     assert len(missing) == 2

@@ -161,8 +161,8 @@ class Play:
     def _players(self, policy: Any, baseline: Any, case: suites.Case) -> Iterator[_Player]:
         yield from self._of(policy, case, self.name, self.methods)
         if _baseline_name(baseline, self.methods) == BASELINE:
-            for _, *seat in self._of(_loaded(baseline), case, BASELINE, ("base-mean",)):
-                yield BASELINE, *seat
+            for _, make, controller in self._of(_loaded(baseline), case, BASELINE, ("base-mean",)):
+                yield BASELINE, make, controller
 
     def _of(self, policy: Any, case: suites.Case, name: str, methods: Sequence[str]) -> Iterator[_Player]:
         check_seats(case, [policy])

@@ -80,7 +80,7 @@ def render(
     body = [
         _head(evidence, title, judged, [section.title for section in sections if section.drawn]),
         _problems(evidence),
-        _table(data[0]),
+        _table(data[0], folded=len(data[0].rows) > 12),
         *(_claims(part) for part in judged),
         *(_pictures(section) for section in sections if section.drawn),
         _videos(videos),

@@ -78,7 +78,7 @@ def test_intervals_of_several_training_runs_resample_the_runs(tmp_path):
     assert list(rows["single melro"].units) == [1.0, 2.0, 3.0, 4.0]
     lines = {line.method: line for line in results.table("plain melro").lines}
     assert lines["plain other"].episodes == 8
-    assert tuple(lines["plain other"].difference) == (5.0, 5.0, 5.0)
+    assert lines["plain other"].difference == (5.0, 5.0, 5.0)
     assert lines["single melro"].difference is None
 
 
