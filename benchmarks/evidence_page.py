@@ -36,13 +36,13 @@ def write_page(records: Path, page: Path = PAGE) -> None:
 
 def _text(evidence: Evidence) -> Iterator[str]:
     agents = agents_table(evidence)
-    yield from ("### Who played", "", *table(heads(agents), texts(agents)), "")
-    yield from ("### The goal, for each agent", "", *_goals(evidence), "")
+    yield from ("## Who played", "", *table(heads(agents), texts(agents)), "")
+    yield from ("## The goal, for each agent", "", *_goals(evidence), "")
     for title, cells in groups(evidence):
-        yield from (f"### {title}", "", *returns(evidence, cells), "")
+        yield from (f"## {title}", "", *returns(evidence, cells), "")
     yield from _tuned(evidence)
     for paper in list(PAPERS)[:1]:
-        yield from (f"### Claims of {paper}", "", *_claims(evidence, paper), "")
+        yield from (f"## Claims of {paper}", "", *_claims(evidence, paper), "")
 
 
 def table(columns: Sequence[str], rows: Iterator[list[str]] | Sequence[list[str]]) -> list[str]:
@@ -128,7 +128,7 @@ def _tuned(evidence: Evidence) -> Iterator[str]:
     if rows:
         means = [f"{np.mean([float(row[column]) for row in rows]):.0f}" for column in (1, 2, 3)]
         rows.append(["**mean**", *means, show(bootstrap_mean(gains)), ""])
-        yield from ("### One setting, and one for each joint", "", *table(["joint", *columns, "settings"], rows), "")
+        yield from ("## One setting, and one for each joint", "", *table(["joint", *columns, "settings"], rows), "")
 
 
 def _beside(evidence: Evidence, sample: Sample, method: str) -> Sample | None:
