@@ -139,8 +139,8 @@ def table(content: Mapping[str, Any]) -> list[str]:
     places = [f"{value:g}" for value in content["description"]["values"]]
     groups = by_method(content["cells"])
     lines = [
-        markdown_row(["", *places, "held out", "planner minus policy, held out"]),
-        markdown_row(["---"] * (len(places) + 3)),
+        markdown_row(["", "seeds", *places, "held out", "planner minus policy, held out"]),
+        markdown_row(["---"] * (len(places) + 4)),
     ]
     for name, group in groups.items():
         method, _, player = name.rpartition(" ")
@@ -150,7 +150,7 @@ def table(content: Mapping[str, Any]) -> list[str]:
         columns = [f"{np.mean([mean_of(record, [place]) for record in group]):.0f}" for place in places]
         each = ", ".join(f"{value:.0f}" for value in held_out)
         paired = "" if player == "policy" else ", ".join(f"{value:+.1f}" for value in differ)
-        lines.append(markdown_row([f"{method}, {PLAYERS[player]}", *columns, each, paired]))
+        lines.append(markdown_row([f"{method}, {PLAYERS[player]}", str(len(group)), *columns, each, paired]))
     return lines
 
 

@@ -25,8 +25,8 @@ def test_a_planner_is_compared_with_the_policy_of_its_own_run():
         "E-MPO planner | 1": record(1000.0, 690.0, 500.0, 500.0),
     }
     _, _, policy, planner = planned.table({"description": {"values": PLACES}, "cells": cells})
-    assert policy == "| E-MPO, its policy | 950 | 600 | 400 | 200 | 400, 600 |  |"
-    assert planner == "| E-MPO, planner | 955 | 605 | 405 | 300 | 415, 595 | +15.0, -5.0 |"
+    assert policy == "| E-MPO, its policy | 2 | 950 | 600 | 400 | 200 | 400, 600 |  |"
+    assert planner == "| E-MPO, planner | 2 | 955 | 605 | 405 | 300 | 415, 595 | +15.0, -5.0 |"
 
 
 def test_only_runs_with_a_set_have_a_planner_for_its_worst():

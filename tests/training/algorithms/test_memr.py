@@ -15,11 +15,14 @@ from toys import TINY, TINY_PLAN, LinearModel, tiny_agent
 
 from melro_gym import Callback, MELROController, load_agent, train
 from melro_gym.checkpoint import read_arrays
+from melro_gym.models import Agent, AgentConfig
 from melro_gym.training import TrainConfig, make_config
-from melro_gym.training.algorithms.memr.config import MBPO
+from melro_gym.training.algorithms.memr.config import MBPO, MemrConfig
 from melro_gym.training.algorithms.memr.dataset import append, empty, joined, picked, sample_picks
+from melro_gym.training.algorithms.memr.learner import Drawn, Shares, init_memr, rollout_round
 from melro_gym.training.algorithms.memr.rollouts import model_step, roll_out
 from melro_gym.training.algorithms.offpolicy import Batch, critic_at, critic_loss
+from melro_gym.training.algorithms.sac.learner import Task, init_state, sac_updates
 
 probes.register()
 SETTINGS: dict[str, Any] = {
@@ -141,6 +144,63 @@ def test_rollouts_are_the_models_steps_and_count_as_much_as_they_are_reached():
         np.testing.assert_allclose(
             rows.weights[first : first + 8], 0.8 * rows.weights[first - 8 : first][np.array(order)], rtol=1e-5
         )
+
+
+def linear_task(**settings) -> tuple[Task, Any]:
+    """SAC's task at MBPO's settings with hardly any entropy, and its state in the world of `LinearModel`."""
+    own = {**MBPO, "real_share": 0.0, "learn_temperature": False, "first_temperature": 1e-4, "segments": 2, **settings}
+    agent = tiny_agent(obs_size=1, action_size=1, critic_scale=1.0).with_parts(world_model=LinearModel())
+    return Task(MemrConfig(**own), 0.9), agent
+
+
+def test_one_uniform_step_is_dyna():
+    task, agent = linear_task(average_rate=1.0)
+    starts, picks = jnp.linspace(-0.5, 0.5, 6)[:, None], jnp.asarray([[[0, 1], [0, 4]], [[0, 5], [0, 0]]])
+    real = jax.tree.map(lambda leaf: leaf[None].repeat(2, 0)[:, :0], _segment(0.0)._replace(weights=None))
+    real = real._replace(states=real.states[..., :1], next_states=real.next_states[..., :1])
+    state = init_memr(agent, task.settings, 6, jr.key(0), adopted=False)
+    before, key = jax.tree.map(jnp.copy, state.sac), jr.key(3)
+    shares = Shares(jnp.float32(1.0), jnp.float32(1.0))
+    state, _ = rollout_round((task, Drawn(starts, jnp.ones(6), picks, real), key, shares), state)
+    rows = jax.tree.map(lambda column: np.asarray(column[0]), state.data.rows)
+    # Dyna: each simulated experience is one step of the model from a state met before, by the present policy
+    np.testing.assert_array_equal(rows.states, starts)
+    np.testing.assert_allclose(rows.next_states, rows.states + 0.5 * rows.actions, rtol=1e-6)
+    np.testing.assert_allclose(rows.rewards, -np.square(rows.next_states[:, 0]) - 0.1 * np.square(rows.actions[:, 0]))
+    assert not rows.terminated.any() and np.all(rows.weights == 1.0) and np.ptp(rows.actions) > 0.1
+    # from which the learner learns as from real ones
+    chosen = jax.tree.map(lambda column: jnp.asarray(column[np.asarray(picks)[..., 1]]), rows)
+    dyna, _ = eqx.filter_jit(sac_updates)(task, chosen, jr.split(key, 3)[2], jnp.float32(1.0), before)
+    for found, wanted in zip(jax.tree.leaves(state.sac), jax.tree.leaves(dyna), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+
+
+def lqr_gain(discount: float) -> float:
+    """Of `a = -gain s` in the world of `LinearModel`, by the discounted Riccati equation of one dimension."""
+    value = 0.0  # of -value s^2
+    for _ in range(200):
+        both = 1.0 + discount * value
+        gain = 0.5 * both / (0.25 * both + 0.1)
+        value = both * (1.0 - 0.5 * gain) ** 2 + 0.1 * gain**2
+    return gain
+
+
+@pytest.mark.slow
+def test_learning_from_the_models_rows_finds_the_gain_of_the_lqr():
+    task, _ = linear_task(learning_rate=3e-3, target_rate=0.05, batch=64)
+    wide = AgentConfig(1, 1, critic_scale=1.0, **{**TINY, "policy_width": 32, "critic_width": 32})
+    agent = Agent(wide, key=jr.key(0)).with_parts(world_model=LinearModel())
+    learners, rng = init_state(agent, task.settings, jr.key(0), adopted=False).learners, np.random.default_rng(0)
+    update, rows_of = eqx.filter_jit(sac_updates), eqx.filter_jit(roll_out)
+    for index in range(40):
+        starts = jnp.asarray(rng.uniform(-0.6, 0.6, (6400, 1)), jnp.float32)
+        policy = learners.policy if index else agent.policy
+        rows, _ = rows_of(agent.world_model, policy, starts, jnp.ones(6400), jr.key(index), 1)
+        batches = jax.tree.map(lambda leaf: leaf.reshape(100, 64, *leaf.shape[1:]), rows)
+        learners, _ = update(task, batches, jr.key(100 + index), jnp.float32(1.0 - index / 40), learners)
+    states = np.linspace(-0.5, 0.5, 11, dtype=np.float32)[:, None]
+    means = np.asarray(jax.vmap(learners.policy)(jnp.asarray(states)).mean)
+    np.testing.assert_allclose(means, -lqr_gain(0.9) * states, atol=0.08)
 
 
 def test_interrupted_after_every_round_it_ends_with_the_same_state(folder, tmp_path):

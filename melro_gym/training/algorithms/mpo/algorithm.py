@@ -4,31 +4,8 @@ from __future__ import annotations
 
 from melro_gym.training.algorithms.mpo.config import MpoConfig
 from melro_gym.training.algorithms.mpo.improvement import MPO_IMPROVEMENT
-from melro_gym.training.algorithms.robust import AbstractRobust, register_variants
+from melro_gym.training.algorithms.robust import AbstractRobust, family_presets, register_variants
 from melro_gym.training.config import TrainConfig
-
-CPU = {
-    "discount": 0.99,
-    "policy_width": 128,
-    "critic_width": 128,
-    "total_env_steps": 60_000,
-    "final_learning_rate": 0.1,
-}
-"""What learns on two CPU cores in minutes."""
-PAPER = {
-    "discount": 0.99,
-    "policy_width": 200,
-    "policy_depth": 3,
-    "critic_width": 500,
-    "critic_depth": 3,
-    "samples": 15,
-    "epsilon_std": 1e-5,
-    "batch": 1024,
-    "learning_rate": 3e-4,
-    "target_period": 200,
-    "total_env_steps": 30_000_000,
-}
-"""Table 2 of Mankowitz et al. 2020; for a GPU and days."""
 
 
 class Mpo(AbstractRobust):
@@ -36,7 +13,7 @@ class Mpo(AbstractRobust):
 
     Config = MpoConfig
     improvement = MPO_IMPROVEMENT
-    presets = {"cpu": CPU, "paper-simulation": PAPER}
+    presets = family_presets(samples=15, epsilon_std=1e-5)
 
 
 MPO_VARIANTS = {

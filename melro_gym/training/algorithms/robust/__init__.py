@@ -6,4 +6,5 @@ state size, `A` actions.
 
 from melro_gym.training.algorithms.robust.algorithm import AbstractRobust as AbstractRobust
 from melro_gym.training.algorithms.robust.config import RobustConfig as RobustConfig
+from melro_gym.training.algorithms.robust.variants import family_presets as family_presets
 from melro_gym.training.algorithms.robust.variants import register_variants as register_variants

@@ -9,6 +9,37 @@ from typing import Any
 from melro_gym.settings import takes_any_source
 from melro_gym.training.registry import register_algorithm
 
+_CPU: dict[str, Any] = {
+    "discount": 0.99,
+    "policy_width": 128,
+    "critic_width": 128,
+    "total_env_steps": 60_000,
+    "final_learning_rate": 0.1,
+}
+_PAPER: dict[str, Any] = {
+    "discount": 0.99,
+    "policy_width": 200,
+    "policy_depth": 3,
+    "critic_width": 500,
+    "critic_depth": 3,
+    "batch": 1024,
+    "learning_rate": 3e-4,
+    "target_period": 200,
+    "total_env_steps": 30_000_000,
+}
+
+
+def family_presets(**paper: Any) -> dict[str, dict[str, Any]]:
+    """Presets of an algorithm of Robust MPO's family.
+
+    `cpu` is what learns on two CPU cores in minutes; `paper-simulation`, Tables 1 and 2 of Mankowitz et al. 2020, for
+    a GPU and days.
+
+    Args:
+        **paper: what the tables say of this algorithm alone.
+    """
+    return {"cpu": _CPU, "paper-simulation": {**_PAPER, **paper}}
+
 
 def register_variants(cls: type[Any], rows: Mapping[str, Mapping[str, Any]]) -> None:
     """Register `cls` under each name, with the defaults of its row in place of those of `cls.Config`."""

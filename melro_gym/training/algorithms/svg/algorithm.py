@@ -2,31 +2,9 @@
 
 from __future__ import annotations
 
-from melro_gym.training.algorithms.robust import AbstractRobust, register_variants
+from melro_gym.training.algorithms.robust import AbstractRobust, family_presets, register_variants
 from melro_gym.training.algorithms.svg.config import SvgConfig
 from melro_gym.training.algorithms.svg.improvement import SVG_IMPROVEMENT
-
-CPU = {
-    "discount": 0.99,
-    "policy_width": 128,
-    "critic_width": 128,
-    "total_env_steps": 60_000,
-    "final_learning_rate": 0.1,
-}
-"""What learns on two CPU cores in minutes."""
-PAPER = {
-    "discount": 0.99,
-    "policy_width": 200,
-    "policy_depth": 3,
-    "critic_width": 500,
-    "critic_depth": 3,
-    "min_std": 0.1,
-    "batch": 1024,
-    "learning_rate": 3e-4,
-    "target_period": 200,
-    "total_env_steps": 30_000_000,
-}
-"""Tables 1 and 2 of Mankowitz et al. 2020; for a GPU and days."""
 
 
 class Svg(AbstractRobust):
@@ -34,7 +12,7 @@ class Svg(AbstractRobust):
 
     Config = SvgConfig
     improvement = SVG_IMPROVEMENT
-    presets = {"cpu": CPU, "paper-simulation": PAPER}
+    presets = family_presets(min_std=0.1)
 
 
 SVG_VARIANTS = {
