@@ -112,7 +112,8 @@ def _rows(content: dict[str, Any], name: str, problems: list[str]) -> Iterator[S
         problems.append(f'{name} does not say which agent played, so no claim can use it: add its name as "agent".')
     for row in content["rows"]:
         try:
-            trained = _trained(row.get("agent", content.get("agent", "")), row["method"], Path(name).stem)
+            method, _, variant = row["method"].partition(":")
+            trained = _trained(row.get("agent", content.get("agent", "")), method, Path(name).stem)
             returns = np.asarray(row["returns"], np.float64)
             cell = make_cell(row["env_id"], row["env_kwargs"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -122,7 +123,7 @@ def _rows(content: dict[str, Any], name: str, problems: list[str]) -> Iterator[S
             problems.append(f"{name}: {row['method']} on {cell.title} has returns that are no numbers; left out.")
             continue
         seeds = tuple((content.get("seed", name), index) for index in range(len(returns)))
-        yield Sample(trained, row["method"], cell, returns, seeds)
+        yield Sample(trained, method, cell, returns, seeds, variant)
 
 
 def _trained(agent: Any, method: str, file: str) -> Trained:

@@ -227,6 +227,12 @@ def test_contradictions_and_rows_that_are_none_are_named_and_not_averaged(tmp_pa
     assert "found twice with different returns" in text and "no numbers" in text and "a row that is none" in text
 
 
+def test_other_settings_of_the_planner_stand_behind_the_method(tmp_path):
+    rows = [row("melro:kl_weight=0", "LeftHip", [1.0, 2.0]), row("melro", "LeftHip", [5.0, 6.0])]
+    evidence, _ = problems(tmp_path, {"agent": PLAIN, "rows": rows})
+    assert {s.variant: s.returns.mean() for s in evidence.samples} == {"kl_weight=0": 1.5, "": 5.5}
+
+
 def test_the_same_rows_twice_are_no_problem_and_an_unknown_agent_is_one(tmp_path):
     same = {"agent": PLAIN, "rows": [row("melro", "LeftHip", [1.0, 2.0])]}
     evidence, text = problems(tmp_path, same, same)
