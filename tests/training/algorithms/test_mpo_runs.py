@@ -94,6 +94,18 @@ def test_members_of_a_run_without_a_set_are_refused(robust, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_set_of_the_environment_itself_is_no_set_bit_for_bit(tmp_path):
+    settings = {**SETTINGS, "env_kwargs": {"value": 1.0}}
+    train(ENV, tmp_path / "none", algorithm="mpo", **settings)
+    train(ENV, tmp_path / "itself", algorithm="r-mpo", members=[1.0], **settings)
+    first, second = states(tmp_path / "none"), states(tmp_path / "itself")
+    learned = [name for name in first if name.startswith("learner")]
+    assert len(learned) > 50
+    for name in learned:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_trains(name, tmp_path):
     members = {} if name in ("mpo", "e-mpo", "e-svg") else {"members": [1.0, 1.4]}
