@@ -146,7 +146,7 @@ def test_rollouts_are_the_models_steps_and_count_as_much_as_they_are_reached():
         )
 
 
-def linear_task(**settings) -> tuple[Task, Any]:
+def linear_task(**settings) -> tuple[Any, Any]:
     """SAC's task at MBPO's settings with hardly any entropy, and its state in the world of `LinearModel`."""
     own = {**MBPO, "real_share": 0.0, "learn_temperature": False, "first_temperature": 1e-4, "segments": 2, **settings}
     agent = tiny_agent(obs_size=1, action_size=1, critic_scale=1.0).with_parts(world_model=LinearModel())
@@ -177,7 +177,7 @@ def test_one_uniform_step_is_dyna():
 
 def lqr_gain(discount: float) -> float:
     """Of `a = -gain s` in the world of `LinearModel`, by the discounted Riccati equation of one dimension."""
-    value = 0.0  # of -value s^2
+    value = gain = 0.0  # of -value s^2
     for _ in range(200):
         both = 1.0 + discount * value
         gain = 0.5 * both / (0.25 * both + 0.1)
