@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,10 +58,10 @@ def environment(folder: Path, name: str) -> Path:
 
 def versions(python: Path, packages: tuple[str, ...]) -> str:
     """Names and versions, as installed there."""
-    code = "import sys; from importlib.metadata import version; print(*[f'{n} {version(n)}' for n in sys.argv[1:]])"
+    code = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
     names = ("gymnasium", "mujoco", "jax", *packages)
     found = subprocess.run([str(python), "-c", code, *names], capture_output=True, text=True, check=True).stdout
-    return re.sub(r"(\d) ", r"\1, ", found.strip())
+    return ", ".join(map(" ".join, zip(names, found.split(), strict=True)))
 
 
 def main(arguments: list[str]) -> int:
