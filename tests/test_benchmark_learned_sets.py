@@ -21,6 +21,13 @@ def test_only_the_set_differs_from_the_runs_of_r_mpo():
     assert (config.run.seed, config.algorithm.backup) == (1, "worst")
 
 
+def test_the_page_shows_what_the_rows_say(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    learned_sets.write_report(learned_sets.Settings(out=PAGE.parent / "results", page=page))
+    assert page.read_text(encoding="utf-8") == PAGE.read_text(encoding="utf-8")
+
+
 def test_the_table_has_the_rows_of_both_files():
     row = {"tests": {"0.5": [10.0], "2": [30.0, 50.0]}, "one_step_error": [0.1, 0.3]}
     description = {"members": [0.5], "holdout": [2.0], "larger": [], "beyond": []}
