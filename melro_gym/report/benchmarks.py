@@ -21,6 +21,13 @@ def cells_of(content: dict[str, Any]) -> dict[str, Any]:
     return {name: cell for name, cell in cells.items() if isinstance(cell, dict)} if isinstance(cells, dict) else {}
 
 
+def is_robust(content: dict[str, Any]) -> bool:
+    """Whether a file is one of the benchmark `robust`, whose runs are tested at values and name their set."""
+    description = content.get("description")
+    task = description.get("task", description) if isinstance(description, dict) else {}
+    return "members" in task and any("tests" in cell for cell in cells_of(content).values())
+
+
 def robust_samples(content: dict[str, Any], name: str) -> Iterator[Sample]:
     """Samples of the benchmark `robust`: for each run and test value the late evaluations' mean, one number."""
     task = content["description"]

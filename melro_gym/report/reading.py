@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from melro_gym.evaluation.results import STUDY_FILE
-from melro_gym.report.benchmarks import cells_of, maze_samples, plan_times, robust_samples, search_trials
+from melro_gym.report.benchmarks import is_robust, maze_samples, plan_times, robust_samples, search_trials
 from melro_gym.report.cells import make_cell
 from melro_gym.report.evidence import Curve, Evidence, Sample
 from melro_gym.report.players import Trained, describe_agent
@@ -95,7 +95,7 @@ def _read_file(path: Path, name: str, found: _Found) -> None:
         found.older += [(name, sample) for sample in _rows(content, name, found.problems)]
     elif isinstance(content, dict) and "panels" in content:
         found.older += [(name, sample) for sample in maze_samples(content, name, find_trained)]
-    elif isinstance(content, dict) and any("tests" in cell for cell in cells_of(content).values()):
+    elif isinstance(content, dict) and is_robust(content):
         found.samples.extend(robust_samples(content, name))
     elif isinstance(content, dict) and isinstance(content.get("trials"), list):
         found.trials += search_trials(content)

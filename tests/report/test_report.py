@@ -288,3 +288,8 @@ def test_the_first_table_of_a_page_is_what_the_committed_rows_say(page, committe
         assert interval.mean == pytest.approx(after - before)
         row = re.search(rf"\| {before:.0f} \| {after:.0f} \| \{after - before:+.0f} \[(.+), (.+)\] \|", text)
         assert row and [float(end) for end in row.groups()] == pytest.approx(interval[1:], abs=1.0)
+
+
+def test_every_committed_result_can_be_read():
+    evidence = read_evidence([ROOT / "docs" / "results"])
+    assert not evidence.problems and len({sample.trained.name for sample in evidence.samples}) > 10
