@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 import tyro
 
@@ -81,7 +82,9 @@ def run_cell(cell: Cell) -> Record:
     truths = [np.zeros_like(dead[0]), *dead]
     truth: dict[str, list[float]] = {}
     for case, context in zip(cases, truths, strict=True):
-        truth |= _returns(agent.with_parts(policy=told(agent.policy, context)), "base-mean", [case], cell.episodes)
+        truth |= _returns(
+            agent.with_parts(policy=told(agent.policy, jnp.asarray(context))), "base-mean", [case], cell.episodes
+        )
     return {"estimate": _returns(agent, "base-adapted", cases, cell.episodes), "truth": truth}
 
 
