@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from melro_gym.cli.display import console
+from melro_gym.cli.display import console, make_progress
 from melro_gym.cli.parsing import parse_object
 
 
@@ -36,16 +37,23 @@ class Record:
 
         from melro_gym.checkpoint import load_agent
         from melro_gym.envs.boxes import import_owner
+        from melro_gym.files import write_bytes
         from melro_gym.interop import record_transitions
 
+        self.out.parent.mkdir(parents=True, exist_ok=True)  # where that fails, nothing has been played yet
         kwargs = parse_object(self.env_kwargs, "--env-kwargs")
         import_owner(self.env)
         agent = None if self.agent is None else load_agent(self.agent)
         env = gym.make(self.env, **kwargs)
         try:
-            data: Any = record_transitions(env, self.rows, agent, random_share=self.random_share, seed=self.seed)
+            with make_progress() as progress:
+                task = progress.add_task("decisions", total=self.rows)
+                show = lambda numbers: progress.update(task, completed=numbers["rows"])
+                told: dict[str, Any] = {"random_share": self.random_share, "seed": self.seed, "report": show}
+                data: Any = record_transitions(env, self.rows, agent, **told)
         finally:
             env.close()
-        with self.out.open("wb") as file:
-            np.savez(file, **data)
+        content = io.BytesIO()
+        np.savez(content, **data)
+        write_bytes(self.out, content.getvalue())
         console.print(f"{self.rows} decisions, mean reward {data['rewards'].mean():.3f}: {self.out}")

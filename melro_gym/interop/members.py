@@ -36,7 +36,13 @@ _KEPT_OUT = 0.1
 
 
 def record_transitions(
-    env: gym.Env[Any, Any], rows: Any, agent: Agent | None = None, *, random_share: Any = 0.5, seed: Any = 0
+    env: gym.Env[Any, Any],
+    rows: Any,
+    agent: Agent | None = None,
+    *,
+    random_share: Any = 0.5,
+    seed: Any = 0,
+    report: Report = silent,
 ) -> dict[str, np.ndarray]:
     """Data of one environment: arrays as `fit_members` and `fit_agent` take them, and `np.savez` keeps them.
 
@@ -46,6 +52,7 @@ def record_transitions(
         agent: whose samples act; None acts at random, anew in each decision.
         random_share: of the blocks of ten decisions in which one random action is held in the agent's place, in [0, 1].
         seed: of episodes and actions.
+        report: called with a dict of numbers after each decision; `rows` are done.
 
     Raises:
         InteropError: spaces that agents cannot have, or others than the agent's.
@@ -66,6 +73,7 @@ def record_transitions(
         executed = scale.to_env(decide(index, obs))
         after, reward, terminated, truncated, _ = env.step(executed)
         columns.append((obs, executed, reward, flat(after), terminated, truncated))
+        report({"rows": index + 1.0})
         obs = flat(env.reset()[0]) if terminated or truncated else flat(after)
     data = {name: np.array(column) for name, column in zip(_COLUMNS, zip(*columns, strict=True), strict=True)}
     return {**data, "action_low": actions.low, "action_high": actions.high}
@@ -167,8 +175,8 @@ def fit_members(
     models = fit_each(blank, blank.world_model, learned, config.algorithm, **options, report=report)
     facts = []
     for index, (rows, (_, kept)) in enumerate(zip(recorded, parts, strict=True)):
-        own = jax.tree.map(lambda leaf, index=index: leaf[index] if eqx.is_array(leaf) else leaf, models.members)
-        error = latest_error(blank.with_parts(world_model=own), kept)
+        model = jax.tree.map(lambda leaf, index=index: leaf[index] if eqx.is_array(leaf) else leaf, models.members)
+        error = latest_error(blank.with_parts(world_model=model), kept)
         facts.append({"rows": len(rows.obs), "one_step_error": error})
     return blank.with_parts(world_model=models).with_metadata({"members": facts})
 

@@ -100,6 +100,7 @@ def models(tmp_path_factory):
     for value, file in zip((1.0, 1.4), files, strict=True):
         words = ["--env", ENV, "--env-kwargs", f'{{"value": {value}}}', "--rows", "30", "--seed", "1", "--out", file]
         assert main(["record", *words]) == 0
+        assert not [path for path in folder.iterdir() if path.name.startswith(".")]  # no temporary file is left
         for name, column in record_transitions(gym.make(ENV, value=value), 30, seed=1).items():
             np.testing.assert_array_equal(read_data(file)[name], column, err_msg=name)
     path = folder / "set.safetensors"
