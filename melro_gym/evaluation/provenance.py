@@ -69,6 +69,7 @@ def met_in_training(metadata: Mapping[str, Any]) -> list[str]:
         suffix = "" if kwargs["value"] == nominal_value(str(metadata["env"])) else f"{suffix}={kwargs['value']}"
     imagined = training.get("imagine")
     kept = " (healthy policy kept)" if training.get("keep_healthy") else ""
+    kept = kept if training.get("told", True) else " (not told)"
     return [*([suffix] if suffix else []), *([f"imagined {imagined}{kept}"] if imagined else [])]
 
 

@@ -180,8 +180,9 @@ def _hardening(training: dict[str, Any]) -> list[str]:
     """What an agent met in training that others did not, and what its training began with."""
     if not training.get("imagine"):
         return []
+    told = "are" if training.get("told", True) else "were not"
     lines = [
-        f"**Policy and critic met changes of the family `{training['imagine']}` in training, and are told of them.**"
+        f"**Policy and critic met changes of the family `{training['imagine']}` in training, and {told} told of them.**"
     ]
     if training["start_from"]:
         former = load_agent(training["start_from"]).metadata.get("result", {}).get("env_steps", "?")

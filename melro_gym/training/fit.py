@@ -178,7 +178,8 @@ def _model_config(
 ) -> TrainConfig:
     """Settings of world models for an agent: those given, the networks of its run, and those of the preset `cpu`."""
     shared = flatten(former.run) | flatten(former.collection) | flatten(former.networks)
-    shared |= {"start_from": "", "imagine": "", "keep_healthy": False, "model_input": agent.model_input}
+    shared |= {"start_from": "", "imagine": "", "told": True, "keep_healthy": False}
+    shared |= {"model_input": agent.model_input}
     shared |= {"terminates": any(bool(each.rows.terminated.any()) for each in replays)}
     return make_config("cpu", **{**shared, **settings, "algorithm": "melro"})
 

@@ -14,8 +14,9 @@ from toys import TINY, tiny_agent
 from melro_gym import Callback, load_agent, train
 from melro_gym.adaptation import ActuatorLoss
 from melro_gym.envs.boxes import make_envs
+from melro_gym.evaluation.provenance import met_in_training
 from melro_gym.models.context import told
-from melro_gym.training import TrainConfig
+from melro_gym.training import TrainConfig, fit_world_model
 from melro_gym.training.agents import EnvFacts, adopt, blank_agent
 from melro_gym.training.collect import Collector
 from melro_gym.training.replay import Replay
@@ -83,6 +84,9 @@ def test_a_policy_that_is_not_told_learns_under_changes_without_using_the_contex
         np.testing.assert_array_equal(np.asarray(part.net.hidden[0].weight)[:, 3:4], 0.0)
     before, after = healthy.policy.net.hidden[0].weight, untold.policy.policy.net.hidden[0].weight[:, :3]
     assert not np.allclose(before, after)
+    assert met_in_training(untold.metadata) == ["imagined actuators (not told)"]
+    fitted = fit_world_model(tmp_path / "untold", updates=2, model_window=2, model_width=8, reward_width=8)
+    assert np.isfinite(fitted.metadata["one_step_error"]).all()
 
 
 @pytest.mark.parametrize(("imagine", "reason"), [("", "needs `imagine`"), ("delay+actuators", "remembers actions")])
