@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from melro_gym.checkpoint import load_agent
 from melro_gym.files import write_text
 
 Cell = TypeVar("Cell")
@@ -54,6 +55,14 @@ def run_cells(
             write_text(target, json.dumps(content, indent=1) + "\n")
         on_cell(name, content["cells"][name])
     return {name: content["cells"][name] for name in cells}
+
+
+def is_finished(file: Path) -> bool:
+    """Whether a run's file is there and of its last environment step; it is written at every evaluation."""
+    if not file.is_file():
+        return False
+    record = load_agent(file).metadata
+    return record["result"]["env_steps"] >= record["training"]["total_env_steps"]
 
 
 def _require_same(found: Record, wanted: Record, path: Path) -> None:

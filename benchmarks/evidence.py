@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import tyro
 
 from benchmarks import evidence_page, evidence_tuned
+from benchmarks.cells import is_finished
 from melro_gym.checkpoint import load_agent, shipped_agents
 from melro_gym.envs.tables import domain_number
 from melro_gym.evaluation.players import Player, read_players
@@ -181,14 +182,6 @@ class Settings:
 def run_folder(settings: Settings, name: str, seed: int) -> Path:
     """Of a training run."""
     return settings.runs / f"{name}-{seed}"
-
-
-def is_finished(file: Path) -> bool:
-    """Whether a run's file is there and of its last environment step; it is written at every evaluation."""
-    if not file.is_file():
-        return False
-    record = load_agent(file).metadata
-    return record["result"]["env_steps"] >= record["training"]["total_env_steps"]
 
 
 def agent_words(settings: Settings, name: str) -> tuple[list[str], list[str]]:

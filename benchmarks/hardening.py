@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from benchmarks.cells import Record, run_cells
+from benchmarks.cells import Record, is_finished, run_cells
 from melro_gym.checkpoint import load_agent
 from melro_gym.evaluation import evaluate
 from melro_gym.evaluation.statistics import bootstrap_mean
@@ -66,10 +66,11 @@ class Cell(NamedTuple):
         more = METHODS[self.method]
         if more is None:
             return load_agent(self.robot.agent)
-        config = harden_config(self.robot.agent, **self.robot.settings, **more, seed=self.seed)
         last = self.folder / "last.safetensors"
-        finished = last.exists() and load_agent(last).metadata["result"]["env_steps"] >= config.run.total_env_steps
-        return load_agent(last) if finished else train(config, self.folder, resume=True)
+        if is_finished(last):
+            return load_agent(last)
+        config = harden_config(self.robot.agent, **self.robot.settings, **more, seed=self.seed)
+        return train(config, self.folder, resume=True)
 
 
 def run_cell(cell: Cell) -> Record:
