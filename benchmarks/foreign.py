@@ -20,6 +20,7 @@ import tyro
 
 import melro_gym
 from benchmarks.cells import Record, run_cells
+from benchmarks.foreign_cases import KINDS, TASKS, UNWRAPPED, Env, Task
 from melro_gym.envs.boxes import make_env
 from melro_gym.evaluation import evaluate
 from melro_gym.evaluation.seating import default_config
@@ -28,8 +29,6 @@ from melro_gym.files import write_text
 from melro_gym.interop import asking
 from melro_gym.interop.start import PLANNER
 from melro_gym.interop.wrap import WRAP
-
-Env = tuple[str, dict[str, Any]]
 
 
 class Cell(NamedTuple):
@@ -40,60 +39,6 @@ class Cell(NamedTuple):
     """`base`, or the kind of the wrapped agent."""
     folder: Path
     episodes: int
-
-
-class Task(NamedTuple):
-    """A robot, and how long the foreign policy learns on it."""
-
-    env: str
-    decisions: int
-    """Of the foreign training at most."""
-    minutes: float
-    """Of the foreign training at most."""
-    perturbed: tuple[Env, ...]
-    """Where base and wrapped policy are compared, besides the nominal environment."""
-    values: tuple[Env, ...] = ()
-    """Other values of the same perturbations, so that a coincidence at one value is seen as such."""
-
-
-def _values(name: str, *values: float) -> tuple[Env, ...]:
-    return tuple((f"CartpoleSwingup-{name}-v0", {"value": value}) for value in values)
-
-
-TASKS = {
-    "cartpole": Task(
-        "CartpoleSwingup-v0",
-        20_000,
-        60.0,
-        (
-            ("CartpoleSwingup-PoleLength-v0", {"value": 0.5}),
-            ("CartpoleSwingup-PoleLength-v0", {"value": 2.0}),
-            ("CartpoleSwingup-PoleMass-v0", {"value": 1.0}),
-            ("CartpoleSwingup-JointDamping-v0", {"value": 0.05}),
-            ("CartpoleSwingup-SliderDamping-v0", {"value": 1.0}),
-            ("CartpoleSwingup-SliderDamping-v0", {"value": 3.0}),
-        ),
-        (
-            *_values("PoleLength", 0.6, 0.7, 0.8, 1.25, 1.75),
-            *_values("PoleMass", 0.3, 0.7),
-            *_values("JointDamping", 0.01, 0.02, 0.04, 0.07),
-            *_values("SliderDamping", 0.3, 0.7),
-        ),
-    ),
-    "walker": Task(
-        "WalkerWalk-v0",
-        500_000,
-        35.0,
-        (
-            ("WalkerWalk-DisabledRightHip-v0", {}),
-            ("WalkerWalk-DisabledRightKnee-v0", {}),
-            ("WalkerWalk-DisabledLeftAnkle-v0", {}),
-            ("WalkerWalk-JointDamping-v0", {"value": 5.0}),
-            ("WalkerWalk-ContactFriction-v0", {"value": 0.3}),
-            ("WalkerWalk-ThighLength-v0", {"value": 0.3}),
-        ),
-    ),
-}
 
 
 def _library() -> Any:
@@ -145,15 +90,14 @@ def own_returns(model: Any, task: Task, episodes: int = 5) -> list[float]:
 
 
 def wrap_foreign(name: str, folder: Path, steps: int, kinds: Sequence[str]) -> None:
-    """The three lines of a user, once with imagined faults and once without; goes on where it was stopped."""
+    """The three lines of a user for each kind of agent; goes on where it was stopped."""
     sbx = _library()
     model = sbx.SAC.load(folder / "sac.zip")
-    for kind in kinds:
+    for kind in dict.fromkeys(KINDS[kind].agent or kind for kind in kinds if kind not in UNWRAPPED):
         out = folder / kind
         if (out / "done.json").exists():
             continue
-        extra: dict[str, Any] = {"imagine": "actuators"} if kind == "imagined" else {}
-        agent = melro_gym.wrap_policy(model, TASKS[name].env, steps=steps, out=out, resume=True, **extra)
+        agent = melro_gym.wrap_policy(model, TASKS[name].env, steps=steps, out=out, resume=True, **KINDS[kind].wrap)
         write_text(out / "done.json", json.dumps(agent.metadata["result"]))
 
 
@@ -180,11 +124,13 @@ def evaluate_cell(cell: Cell) -> Record:
     elif cell.who == "noisy":
         [row] = evaluate(_Noisy(model), [cell.env], episodes=cell.episodes)
     else:
-        agent = melro_gym.load_agent(cell.folder / cell.who / "last.safetensors")
+        kind = KINDS[cell.who]
+        agent = melro_gym.load_agent(cell.folder / (kind.agent or cell.who) / "last.safetensors")
         if not agent.metadata["wrapped"]["exact"]:
             agent = asking(agent, model)
         about = {"fit": agent.metadata["result"], "one_step_error": agent.metadata["one_step_error"]}
-        config = default_config(agent, **PLANNER)  # what wrapping brings along now, whenever the agent was made
+        # what wrapping brings along now, whenever the agent was made
+        config = default_config(agent, **PLANNER, **kind.planner)
         [row] = evaluate(agent, [cell.env], ["melro"], episodes=cell.episodes, config=config)
     returns = [round(value, 2) for value in row.returns]
     return {"mean": round(row.mean, 2), "ci95": list(row.ci95), "returns": returns, **about}
@@ -250,7 +196,9 @@ class Settings:
     tasks: tuple[str, ...] = tuple(TASKS)
     """Among cartpole and walker."""
     kinds: tuple[str, ...] = ("plain", "imagined")
-    """`plain`: wrapped without imagined faults; `imagined`: with; `noisy`: the policy alone, its actions disturbed."""
+    """`plain`: wrapped without imagined faults; `imagined`: with; `source`: the values at the ends of plans begin with
+    the policy's own critic; `ensemble`: three world models whose mean counts; `pessimistic`: the least of the same
+    three; `noisy`: the policy alone, its actions disturbed."""
     steps: int = 20_000
     """Environment steps around the frozen policy."""
     values: bool = False
@@ -267,19 +215,21 @@ def main(settings: Settings) -> None:
     """Do what is missing.
 
     Raises:
-        SystemExit: an unknown part or task.
+        SystemExit: an unknown part, task or kind.
     """
     parts = ("train", "wrap", "evaluate")
-    unknown = [name for name in settings.tasks if name not in TASKS]
-    if unknown or settings.part not in (*parts, "all"):
-        raise SystemExit(f"Parts are {', '.join(parts)}, all; tasks are {', '.join(TASKS)}.")
+    kinds = ("noisy", *KINDS)
+    known = settings.part in (*parts, "all") and {*settings.tasks} <= {*TASKS} and {*settings.kinds} <= {*kinds}
+    if not known:
+        texts = {"parts": (*parts, "all"), "tasks": TASKS, "kinds": kinds}
+        raise SystemExit("".join(f"{name.capitalize()} are {', '.join(names)}. " for name, names in texts.items()))
     chosen = parts if settings.part == "all" else (settings.part,)
     for name in settings.tasks:
         folder = settings.runs / name
         if "train" in chosen:
             train_foreign(TASKS[name], folder)
         if "wrap" in chosen:
-            wrap_foreign(name, folder, settings.steps, [kind for kind in settings.kinds if kind != "noisy"])
+            wrap_foreign(name, folder, settings.steps, settings.kinds)
         if "evaluate" in chosen:
             compare(name, settings)
 
