@@ -22,7 +22,7 @@ ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
 config = (
     PPOConfig()
     .environment("melro_gym:FrankaReach-v0")  # RLlib's workers import the package because of `melro_gym:`
-    .env_runners(num_env_runners=1, num_envs_per_env_runner=2)
+    .env_runners(num_env_runners=1, num_envs_per_env_runner=2, sample_timeout_s=None)
     .training(train_batch_size_per_learner=400, minibatch_size=100, num_epochs=2)
     .debugging(seed=0)
 )
@@ -30,7 +30,7 @@ algorithm = config.build_algo()
 result = {}
 for _ in range(iterations):
     result = algorithm.train()
-print(f"trained {result['num_env_steps_sampled_lifetime']} steps")
+print(f"trained {result['num_env_steps_sampled_lifetime']:.0f} steps")
 module = algorithm.get_module()
 
 

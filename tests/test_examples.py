@@ -33,7 +33,9 @@ CASES = {
     "07_tianshou.py": Case("2 episodes, 200 steps", ("2",), "tianshou"),
     "08_rllib.py": Case("trained 400 steps", ("1",), "ray.rllib"),
     "09_cleanrl_loop.py": Case("global_step=100", ("100",), slow=True),
-    "10_lerobot_envhub.py": Case("melro_franka task 2: observations (2, 17), perturbation payload_mass"),
+    "10_lerobot_envhub.py": Case(
+        "task 2: Reach for the point with 2 kg in the hand. ['agent_pos', 'environment_state']"
+    ),
     "11_minari.py": Case("1 episodes, 100 steps", ("1",), "minari"),
     "12_wrap_a_policy.py": Case(
         "CartpoleSwingup-PoleLength-v0    melro", ("104", "300", "1"), "stable_baselines3", slow=True

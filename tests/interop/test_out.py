@@ -22,8 +22,13 @@ GAP = "FrankaReach-SimToRealGap-v0"
 STEPS = 100
 
 
-def _example(name: str) -> Any:
+def _path(name: str) -> Path:
     [path] = (Path(__file__).parents[2] / "examples").glob(f"[0-9][0-9]_{name}.py")
+    return path
+
+
+def _example(name: str) -> Any:
+    path = _path(name)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -141,8 +146,52 @@ def test_the_envhub_file_has_lerobots_contract():
     defaults = {name: item.default for name, item in inspect.signature(example.make_env).parameters.items()}
     assert defaults == {"n_envs": 1, "use_async_envs": False}
     [(suite, tasks)] = example.make_env(n_envs=2).items()
-    assert isinstance(suite, str) and list(tasks) == list(range(len(example.CASES)))
-    for envs in tasks.values():
+    assert isinstance(suite, str) and list(tasks) == list(range(len(example.TASKS)))
+    for envs, (words, (_, kwargs)) in zip(tasks.values(), example.TASKS.items(), strict=True):
         assert isinstance(envs, gym.vector.SyncVectorEnv) and envs.num_envs == 2
         assert envs.metadata["autoreset_mode"] is gym.vector.AutoresetMode.SAME_STEP
+        assert envs.call("task_description") == (words,) * 2 and envs.call("_max_episode_steps") == (STEPS,) * 2
+        observations, info = envs.reset(seed=0)
+        assert {name: rows.shape for name, rows in observations.items()} == {
+            "agent_pos": (2, 14),
+            "environment_state": (2, 3),
+        }
+        np.testing.assert_array_equal(observations["environment_state"], np.float32(info["goal"].tolist()))
+        assert not kwargs or set(info["perturbation"]["value"]) == {kwargs["value"]}
         envs.close()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_lerobot_loads_the_envhub_file_and_rolls_it_out(tmp_path, monkeypatch):
+    """By LeRobot's own `make_env`, from a repository in the cache of the Hub's client; the arm rests."""
+    pytest.importorskip("lerobot")
+    pytest.importorskip("datasets")
+    import huggingface_hub
+    import torch
+    from lerobot.envs import make_env
+    from lerobot.scripts.lerobot_eval import rollout
+
+    class Rest(torch.nn.Module):
+        reset = staticmethod(lambda: None)
+
+        def select_action(self, batch):
+            state, goal = batch["observation.state"], batch["observation.environment_state"]
+            return torch.zeros(len(torch.cat([state, goal], dim=-1)), 7)
+
+    repository = tmp_path / "models--melro--franka"
+    for file, text in {
+        "refs/main": "0" * 40,
+        f"snapshots/{'0' * 40}/env.py": _path("lerobot_envhub").read_text(),
+    }.items():
+        (repository / file).parent.mkdir(parents=True)
+        (repository / file).write_text(text)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    envs = make_env("melro/franka", n_envs=2, trust_remote_code=True, hub_cache_dir=str(tmp_path))
+    found = rollout(envs["melro_franka"][1], Rest(), *[lambda batch: batch] * 4, seeds=[0, 1])
+    expected = []
+    for seed in (0, 1):
+        env = gym.make(GAP, value=1.0)
+        env.reset(seed=seed)
+        expected.append([float(env.step(np.zeros(7, np.float32))[1]) for _ in range(STEPS)])
+    np.testing.assert_allclose(found["reward"], expected, rtol=1e-5)
+    assert found["done"][:, -1].all() and not found["success"].any()
