@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
 import re
 import subprocess
@@ -10,13 +11,15 @@ import gymnasium as gym
 import numpy as np
 import probes
 import pytest
+from rich.console import Console
 from toys import tiny_agent
 
 from melro_gym import MELROController, cli, load_agent, save_agent
 from melro_gym.cli.app import VERBS
-from melro_gym.cli.display import three_digits
+from melro_gym.cli.display import returns_table, three_digits
 from melro_gym.cli.parsing import parse_settings
 from melro_gym.control.options import Options
+from melro_gym.evaluation.records import Row
 from melro_gym.planning import PlanConfig
 from melro_gym.settings import settings_of
 from melro_gym.training import PRESETS, TrainConfig
@@ -45,6 +48,13 @@ def agent_file(tmp_path):
 )
 def test_returns_of_any_size_are_shown_with_three_digits(numbers, text):
     assert three_digits(*numbers) == text
+
+
+def test_a_narrow_terminal_shows_every_column_of_the_returns():
+    row = Row("A-v0", {}, "an agent with a name that is longer than the line", [7.0], 7.0, (6.0, 8.0), "left_knee")
+    printed = io.StringIO()
+    Console(width=50, file=printed).print(returns_table("title", [row]))
+    assert all(word in printed.getvalue() for word in ("left_knee", "agent with", "7.00", "[6.00, 8.00]"))
 
 
 def test_help_lists_the_commands(capsys):

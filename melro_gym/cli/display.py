@@ -42,8 +42,8 @@ def returns_table(title: str, rows: Sequence[Row], extra: Sequence[tuple[str, Se
     """Environment, method, mean return and 95 % interval, with further columns `(name, cells)`."""
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("environment", "method", "mean", "95 % CI", *(name for name, _ in extra)):
-        left, wraps = name in ("environment", "method"), name == "environment"
-        table.add_column(name, justify="left" if left else "right", no_wrap=not wraps, overflow="fold")
+        words = name in ("environment", "method")
+        table.add_column(name, justify="left" if words else "right", no_wrap=not words, overflow="fold")
     for index, row in enumerate(rows):
         low, high = row.ci95
         interval = f"[{three_digits(low, high)}, {three_digits(high, low)}]"

@@ -31,14 +31,19 @@ class OnnxPolicy:
     """A `.onnx` file as a function of raw observations `(R, S)` to actions `(R, A)` in the environment's units.
 
     Raises:
-        InteropError: no such file, no onnxruntime, or a model with several inputs.
+        InteropError: no such file, one that onnxruntime cannot read, no onnxruntime, or a model with several inputs.
     """
 
     def __init__(self, path: str | os.PathLike[str]):
         if not Path(path).is_file():
             raise InteropError(f"There is no file {os.fspath(path)}.")
-        self.path = os.fspath(path)
-        self.session = _needed("onnxruntime").InferenceSession(self.path, providers=["CPUExecutionProvider"])
+        self.path, runtime = os.fspath(path), _needed("onnxruntime")
+        try:
+            self.session = runtime.InferenceSession(self.path, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its exceptions share no class of their own
+            raise InteropError(
+                f"{self.path} is no ONNX model that onnxruntime can run, or is damaged: {error}"
+            ) from error
         self._run = _rows(self.session)
 
     def __call__(self, obs: np.ndarray) -> np.ndarray:

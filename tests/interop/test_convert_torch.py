@@ -199,3 +199,11 @@ def test_an_onnx_file_that_is_missing():
         load_policy("absent.onnx")
     with pytest.raises(InteropError, match=r"There is no file absent\.onnx"):
         convert("absent.onnx", OBSERVATIONS, ACTIONS)
+
+
+def test_an_onnx_file_that_is_damaged(tmp_path):
+    imported("onnxruntime")
+    path = tmp_path / "actor.onnx"
+    path.write_bytes(b"no model")
+    with pytest.raises(InteropError, match=r"actor\.onnx is no ONNX model that onnxruntime can run, or is damaged"):
+        load_policy(path)
