@@ -1,6 +1,6 @@
 """Run the benchmarks of speed: `make bench`, or `python -m benchmarks [NAME ...] [--write]`.
 
-Names: start, env_step, planning, many, training, seeds, sac. With `--write` the numbers of a quiet machine go to
+Names: start, env_step, planning, many, training, cores, sac. With `--write` the numbers of a quiet machine go to
 `docs/results/speed-NAME.json`, and from there into `docs/speed.md`. `python -m benchmarks foreign ...` is
 `benchmarks.foreign` with its own settings, and so are `evidence`, `hardening`, `learned_sets`, `memr`,
 `planned` and `robust`.

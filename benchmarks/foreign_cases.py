@@ -47,8 +47,8 @@ TASKS = {
     ),
     "walker": Task(
         "WalkerWalk-v0",
-        500_000,
-        35.0,
+        130_000,
+        60.0,
         (
             ("WalkerWalk-DisabledRightHip-v0", {}),
             ("WalkerWalk-DisabledRightKnee-v0", {}),

@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.load import RESULTS
 from melro_gym.files import write_text
 
-NAMES = ("start", "env_step", "planning", "many", "training", "seeds", "sac")
+NAMES = ("start", "env_step", "planning", "many", "training", "cores", "sac")
 """The benchmarks of speed."""
 PAGE = RESULTS.parent / "speed.md"
 _TABLE = re.compile(r"(<!-- speed-(\w+): written by `python -m benchmarks --write` -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -13,6 +13,7 @@ from melro_gym.checkpoint import CheckpointError as CheckpointError
 from melro_gym.checkpoint import load_agent as load_agent
 from melro_gym.checkpoint import save_agent as save_agent
 from melro_gym.compilation import use_compilation_cache as use_compilation_cache
+from melro_gym.devices import use_cpu_devices as use_cpu_devices
 from melro_gym.envs.registration import register_envs as register_envs
 from melro_gym.envs.registration import register_perturbation as register_perturbation
 from melro_gym.evaluation import evaluate as evaluate

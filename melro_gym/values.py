@@ -179,7 +179,7 @@ class Setting:
         given = plain_scalar(value)
         if self.optional and (given is None or str(given).casefold() in ("none", "null")):
             return None
-        if given in self.words:
+        if isinstance(given, str) and given in self.words:
             return given
         plain = _READERS[self.kind](given)
         if self.choices:

@@ -27,6 +27,9 @@ os.environ.setdefault(
     "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
 )
 
+# One device: programs for several take longer to compile. The tests of several begin processes of their own.
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "1")
+
 # the command line, run in tests, is not to write into the user's cache folder
 os.environ.setdefault("MELRO_GYM_CACHE", "off")
 

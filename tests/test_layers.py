@@ -12,7 +12,7 @@ import melro_gym
 
 ROOT = Path(melro_gym.__file__).parent
 LAYERS = (
-    {"values", "lazy", "files", "compilation"},
+    {"values", "lazy", "files", "compilation", "devices"},
     {"settings", "seeds"},
     {"envs"},
     {"suites"},

@@ -6,7 +6,7 @@ import ctypes.util
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol, Union
 
 import gymnasium as gym
@@ -21,11 +21,13 @@ from melro_gym.cli.fit import Fit
 from melro_gym.cli.harden import Harden
 from melro_gym.cli.record import Record
 from melro_gym.cli.report import Report
+from melro_gym.cli.running import Running
 from melro_gym.cli.settings import Settings
 from melro_gym.cli.train import Train
 from melro_gym.cli.tune import Tune
 from melro_gym.cli.wrap import Wrap
 from melro_gym.compilation import SWITCH, use_compilation_cache
+from melro_gym.devices import use_cpu_devices
 
 VERBS = (Demo, Envs, Agents, Settings, Train, Harden, Wrap, Record, Fit, Evaluate, Report, Audit, Tune)
 """Dataclasses of arguments with a method `run`; the class's name in lower case is the verb, its docstring the help."""
@@ -49,8 +51,12 @@ def main(argv: list[str] | None = None) -> int:
     """
     # Built at run time from the table, which no static type can say.
     verb: Verb = tyro.cli(Union[VERBS], args=argv, prog="melro-gym", description="MELRO for Gymnasium.")  # pyright: ignore  # noqa: UP007
+    trains = isinstance(verb, Running)
     _choose_renderer()
     try:
+        if trains:
+            with suppress(RuntimeError):  # called from Python, where JAX has begun already
+                use_cpu_devices()
         with _programs_kept():
             verb.run()
         sys.stdout.flush()

@@ -74,8 +74,8 @@ def train(
         config: all settings; or a Gymnasium id, whose settings are those of `preset` and `settings`.
         out: folder; made when missing.
         resume: continue the run in `out`, or start it if there is none. Needs the settings that the run was started
-            with, but for `total_env_steps` and `vectorization`. The agent's metadata keep the former values
-            (`amendments`) of all but `vectorization`.
+            with, but for `total_env_steps`, and `vectorization` and `devices`, which may change with the machine. The
+            agent's metadata keep the former values (`amendments`) of all but these two.
         amend: with `resume`: more settings may differ, those on which neither networks nor stored data depend, such
             as `entropy_weight`.
         max_minutes: save and stop after this much training time, over all interruptions.

@@ -26,6 +26,8 @@ from melro_gym.training.stored import STATE_FORMAT, Stored, read_state
 from melro_gym.training.uncertainty import set_size
 
 STATE_FILE = "state.safetensors"
+MACHINE = "vectorization", "devices"
+"""Settings of the machine and not of the run, which may differ whenever it goes on."""
 
 
 class Run(NamedTuple):
@@ -232,7 +234,7 @@ def _changed(config: TrainConfig, former: dict[str, Any], folder: Path, amend: b
     wanted = config.to_json()
     former = default_settings(wanted["algorithm"]) | {"algorithm": "melro"} | former
     differ = {name: former.get(name) for name in wanted if wanted[name] != former.get(name)}
-    differ.pop("vectorization", None)
+    differ = {name: value for name, value in differ.items() if name not in MACHINE}
     learned = lambda name: isinstance(wanted.get(name), str) != isinstance(former.get(name), str)  # `auto` has a state
     amendable = {name for name, rule in settings_of(TrainConfig).items() if rule.amendable and not learned(name)}
     settings = [name for name in differ if name != "total_env_steps"]

@@ -9,8 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
+from melro_gym.devices import cores
 from melro_gym.models import Agent
 from melro_gym.settings import replace
+from melro_gym.training.algorithms.melro.config import AUTO
 from melro_gym.training.callbacks import Callback
 from melro_gym.training.config import TrainConfig
 from melro_gym.training.loop import train
@@ -31,7 +33,9 @@ def train_seeds(
 
     Each run is what `train` makes of its settings, bit for bit, in the folder `seed-N` of `out`, with its own curve.
     They run in threads: an update leaves Python alone. The first one begins alone, so that all use what it compiles.
-    The others go on where one fails; its error is raised when all have ended.
+    The others go on where one fails; its error is raised when all have ended. Where `devices` is `auto`, each run has
+    one: several runs fill the cores better than several devices. `melro_gym.use_cpu_devices()` before anything else
+    makes them run faster together.
 
     Args:
         config: all settings; `seed` is the first one.
@@ -54,7 +58,8 @@ def train_seeds(
     """
     if seeds < 1 or (at_once is not None and at_once < 1):
         raise ValueError(f"`seeds` and `at_once` must be at least 1; got {seeds} and {at_once}.")
-    runs = [replace(config, seed=config.run.seed + index) for index in range(seeds)]
+    alone = {"devices": 1} if seeds > 1 and config.to_json().get("devices") == AUTO else {}
+    runs = [replace(config, seed=config.run.seed + index, **alone) for index in range(seeds)]
     folders = seed_folders(config, out, seeds)
     for folder in folders:
         claim_folder(folder, resume)
@@ -63,7 +68,7 @@ def train_seeds(
     def begin(run: TrainConfig, folder: Path) -> Agent:
         return train(run, folder, resume=resume, callbacks=[conductor, *watch(run)], **arguments)
 
-    with ThreadPoolExecutor(min(seeds, at_once or os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(seeds, at_once or cores())) as pool:
         try:
             futures = [pool.submit(begin, runs[0], folders[0])]
             conductor.await_round(futures[0])

@@ -45,7 +45,11 @@ WRONG: dict[Any, tuple[Any, ...]] = {
 def sources(rule: Setting, value: Any) -> list[Any]:
     """The value as it comes from a shell, NumPy and JAX."""
     (text,) = parse_settings([[f"{rule.name}={value}"]]).values()
-    arrays = [np.asarray(value), jnp.asarray(value)] if rule.kind in (int, float, bool) and value is not None else []
+    arrays = (
+        [np.asarray(value), jnp.asarray(value)]
+        if rule.kind in (int, float, bool) and isinstance(value, (int, float))
+        else []
+    )
     return [text, *arrays] if rule.kind is not dict else [str(value)]
 
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from melro_gym.adaptation import make_change
@@ -16,7 +17,7 @@ from melro_gym.models import Agent
 from melro_gym.models.ensemble import members_axis
 from melro_gym.training.algorithms.base import AbstractAlgorithm
 from melro_gym.training.algorithms.maxent import draw_states
-from melro_gym.training.algorithms.melro.config import MelroConfig
+from melro_gym.training.algorithms.melro.config import AUTO, MelroConfig
 from melro_gym.training.algorithms.melro.learner import LearnerState, init_learner, restart_average
 from melro_gym.training.algorithms.melro.model_losses import Metrics, Window
 from melro_gym.training.algorithms.melro.updates import (
@@ -30,6 +31,7 @@ from melro_gym.training.algorithms.melro.updates import (
 from melro_gym.training.config import TrainConfig
 from melro_gym.training.registry import register_algorithm
 from melro_gym.training.replay import Replay, Transition
+from melro_gym.training.sharding import make_mesh, on_all, on_one
 
 
 class Needed(NamedTuple):
@@ -66,11 +68,26 @@ class Melro(AbstractAlgorithm[LearnerState]):
             raise ValueError("`start_prioritisation` needs `imagine` to be empty: changes alter what policies do.")
         _check_told(config)
 
+    def check_environment(self, obs_size: int, action_size: int) -> None:
+        """Refuse more devices than there are, or batches that they do not divide."""
+        del obs_size, action_size
+        self.mesh()
+
+    def mesh(self) -> Mesh | None:
+        """The devices that share the rows of every batch; None for one.
+
+        Raises:
+            ValueError: there are not so many, or they do not divide the batches.
+        """
+        config, members = self.config.algorithm, self.config.networks.ensemble_size
+        count = None if config.devices == AUTO else int(config.devices)
+        return make_mesh(count, -(-config.imagined_batch // members), config.model_batch)
+
     @property
     def task(self) -> Task:
         """What is compiled into the updates."""
         collection = self.config.collection
-        return Task(self.config.algorithm, self.config.run.discount, collection.imagine, collection.told)
+        return Task(self.config.algorithm, self.config.run.discount, collection.imagine, collection.told, self.mesh())
 
     @property
     def updates_per_round(self) -> int:
@@ -83,14 +100,15 @@ class Melro(AbstractAlgorithm[LearnerState]):
 
     def prepare(self, state: LearnerState, replay: Replay, rng: np.random.Generator, key: PRNGKeyArray) -> LearnerState:
         """The model's first updates (Algorithm 1, line 4), and the critic's."""
-        config, shares = self.config.algorithm, self.shares(0.0)
+        config, shares, task = self.config.algorithm, self.shares(0.0), self.task
+        state = on_all(state, task.mesh)
         model_rounds = -(-config.initial_model_updates // config.model_updates)
         for index in range(model_rounds):
             windows = sample_windows(config, state.agent, replay, rng)
-            state, _ = model_round((self.task, windows, jr.fold_in(key, index), shares.learning_rate), state)
+            state, _ = model_round((task, windows, jr.fold_in(key, index), shares.learning_rate), state)
         for index in range(-(-config.critic_warmup // config.behaviour_updates)):
             starts, _ = self._starts(state, replay, rng, uniform=True)
-            inputs = self.task, starts, jr.fold_in(key, model_rounds + index), shares
+            inputs = task, starts, jr.fold_in(key, model_rounds + index), shares
             state, _ = behaviour_round(inputs, state, critic_only=True)
         return restart_average(state)
 
@@ -105,9 +123,10 @@ class Melro(AbstractAlgorithm[LearnerState]):
     ) -> tuple[LearnerState, Metrics]:
         """Model, policy and critic, then the moving average of all."""
         model_key, behaviour_key = jr.split(key)
-        shares = self.shares(done)
-        state, metrics = model_round((self.task, needed.windows, model_key, shares.learning_rate), state)
-        state, more = behaviour_round((self.task, needed.starts, behaviour_key, shares), state)
+        shares, task = self.shares(done), self.task
+        state = on_all(state, task.mesh)
+        state, metrics = model_round((task, needed.windows, model_key, shares.learning_rate), state)
+        state, more = behaviour_round((task, needed.starts, behaviour_key, shares), state)
         if state.data_policy is not None:
             key = jr.fold_in(behaviour_key, 1)
             inputs = self.config.algorithm, state.agent, needed.starts, key, shares.learning_rate
@@ -118,11 +137,11 @@ class Melro(AbstractAlgorithm[LearnerState]):
 
     def actor(self, state: LearnerState) -> Agent:
         """The latest networks."""
-        return state.agent
+        return on_one(state.agent)
 
     def result(self, state: LearnerState) -> Agent:
         """Their moving average."""
-        return state.average
+        return on_one(state.average)
 
     def about(self, agent: Agent, replay: Replay) -> dict[str, Any]:
         """How well the world model predicts."""

@@ -8,7 +8,7 @@ from melro_gym.settings import read_fields, setting, takes_any_source
 from melro_gym.training.algorithms.robust.config import BACKUPS
 
 AUTO = "auto"
-"""Value of `entropy_weight`: learned."""
+"""Value of `entropy_weight`: learned; of `devices`: all."""
 
 
 @takes_any_source
@@ -84,6 +84,9 @@ class MelroConfig:
     """Clip of the policy's gradient norm."""
     critic_max_grad_norm: float = setting(10.0, above=0.0, amendable=True)
     """Clip of the critic's gradient norm."""
+    devices: int | str = setting(AUTO, low=1, words=(AUTO,))
+    """Devices that share the rows of every batch; `auto`: JAX's CPU devices, as many as there are 16 rows for. Changes
+    results by rounding. A run may go on with another number."""
     freeze_policy: bool = False
     """Whether the policy stays as it is, so that only world model and critic learn."""
 

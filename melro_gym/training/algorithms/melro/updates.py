@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import optax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, Key, PRNGKeyArray
 
 from melro_gym.adaptation import make_change
 from melro_gym.models import Agent
@@ -42,6 +43,7 @@ from melro_gym.training.algorithms.melro.model_losses import (
     regression_loss,
 )
 from melro_gym.training.parameters import apply_gradient, towards
+from melro_gym.training.sharding import spread
 from melro_gym.training.temperature import temperature_loss
 
 
@@ -55,6 +57,8 @@ class Task(NamedTuple):
     """Family of changes of which every imagined trajectory draws one; empty for none."""
     told: bool = True
     """Whether policy and critic are told of it."""
+    mesh: Mesh | None = None
+    """The devices that share the rows of every batch; None for one."""
 
 
 class Shares(NamedTuple):
@@ -75,7 +79,9 @@ def model_round(
     """
     task, windows, key, rate = inputs
     former = Model(learners(state.agent.world_model), state.inference), state.model_optimiser
-    (model, optimiser_state), metrics = learn_model(task.settings, state.agent, *former, windows, key, rate)
+    (model, optimiser_state), metrics = learn_model(
+        task.settings, state.agent, *former, windows, key, rate, mesh=task.mesh
+    )
     agent = state.agent.with_parts(world_model=learned(state.agent.world_model, model.world_model))
     return state._replace(agent=agent, inference=model.inference, model_optimiser=optimiser_state), metrics
 
@@ -88,6 +94,8 @@ def learn_model(
     windows: Window,
     key: PRNGKeyArray,
     rate: Float[Array, ""],
+    *,
+    mesh: Mesh | None = None,
 ) -> tuple[tuple[Model, optax.OptState], Metrics]:
     """What `model_round` compiles: the model that learns of the agent's, and its optimiser, after these windows."""
     optimiser = make_optimisers(config).model
@@ -103,17 +111,21 @@ def learn_model(
             world_model, inference, window, jr.normal(noise_key, (steps + 1, size), jnp.float32), variances
         )
 
-    def loss(model: Model, batch: Window, noise_key: PRNGKeyArray, variances: Variances) -> tuple[Array, Metrics]:
-        keys = jr.split(noise_key, len(batch.rewards))
-        losses, metrics = jax.vmap(window_loss, in_axes=(None, 0, 0, None))(model, batch, keys, variances)
-        return jnp.mean(losses), metrics
+    def loss(model: Model, rows: tuple[Window, Key[Array, " rows"]], variances: Variances) -> tuple[Array, Metrics]:
+        losses, metrics = jax.vmap(window_loss, in_axes=(None, 0, 0, None))(model, *rows, variances)
+        return jnp.mean(losses), jax.tree.map(jnp.mean, metrics)
+
+    value_and_gradient = spread(
+        lambda shared, rows: eqx.filter_value_and_grad(loss, has_aux=True)(shared[0], rows, shared[1]), mesh
+    )
 
     def update(carry: Any, row: tuple[Window, PRNGKeyArray], variances: Variances) -> tuple[Any, Metrics]:
         model, optimiser_state = carry
-        (value, metrics), gradient = eqx.filter_value_and_grad(loss, has_aux=True)(model, *row, variances)
+        window, noise_key = row
+        rows = window, jr.split(noise_key, len(window.rewards))
+        (value, metrics), gradient = value_and_gradient((model, variances), rows)
         carry = apply_gradient(optimiser, gradient, optimiser_state, model, rate)
-        metrics = {**metrics, "model/loss": value, "model/grad_norm": optax.tree.norm(gradient)}
-        return carry, jax.tree.map(jnp.mean, metrics)
+        return carry, {**metrics, "model/loss": value, "model/grad_norm": optax.tree.norm(gradient)}
 
     def learn(model: Model, optimiser_state: optax.OptState, windows: Window, key: PRNGKeyArray) -> Any:
         rows = (windows, jr.split(key, len(windows.rewards)))
@@ -140,6 +152,15 @@ def _deal(single: Callable[..., Any], agent: Agent) -> Callable[..., Any]:
     return lambda *rows: each(learners(model), *map(part, rows))
 
 
+def _shared_out(agent: Agent, mesh: Mesh | None, rows: Array) -> Array:
+    """Rows in an order in which every device's equal part is dealt to the world models as the whole would be."""
+    if mesh is None:
+        return rows
+    [members] = members_axis(agent.world_model) or (1,)
+    parts = rows.reshape(members, mesh.size, -1, *rows.shape[1:])
+    return jnp.swapaxes(parts, 0, 1).reshape(rows.shape)
+
+
 def _everywhere(agent: Agent, seen: Callable[[Any], Any]) -> Everywhere:
     """Next states in all world models of the agent, each as it is `seen`."""
     members = agent.world_model.members
@@ -163,7 +184,7 @@ def behaviour_gradient(task: Task, agent: Agent) -> Callable[..., tuple[Behaviou
         entropy_weight: Array,
         states: Array,
         noise: Array,
-        key: PRNGKeyArray,
+        keys: Key[Array, " rows"],
     ) -> tuple[Array, Metrics]:
         behaviour = eqx.combine(parameters, static)
         settings = ReturnSettings(task.discount, config.td_lambda, entropy_weight, config.return_weight)
@@ -184,14 +205,20 @@ def behaviour_gradient(task: Task, agent: Agent) -> Callable[..., tuple[Behaviou
             options = {**forms, "backup": config.backup, "everywhere": predicts}
             return behaviour_loss(learned, bootstrap, seen(model), start, eps, settings, **options)
 
-        losses, metrics = _deal(single, agent)(states, noise, jr.split(key, len(states)))
+        losses, metrics = _deal(single, agent)(states, noise, keys)
         return jnp.mean(losses), jax.tree.map(jnp.mean, metrics)
 
     def gradient(
         behaviour: Behaviour, target: Any, entropy_weight: Array, states: Array, noise: Array, key: PRNGKeyArray
     ) -> tuple[Behaviour, Metrics]:
         parameters, static = eqx.partition(behaviour, eqx.is_inexact_array)
-        of = lambda given: jax.grad(loss, has_aux=True)(given, static, target, entropy_weight, states, noise, key)
+        rows = jax.tree.map(
+            functools.partial(_shared_out, agent, task.mesh), (states, noise, jr.split(key, len(states)))
+        )
+        shared_gradient = spread(
+            lambda shared, rows: jax.grad(loss, has_aux=True)(shared[0], static, *shared[1:], *rows), task.mesh
+        )
+        of = lambda given: shared_gradient((given, target, entropy_weight), rows)
         if config.conservativity > 0.0:
             return conservative_gradient(of, parameters, config.conservativity)
         return of(parameters)
