@@ -8,11 +8,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from melro_gym.interop import cleanrl, onnx, sbx, stable_baselines3, tianshou, torch_modules, torchrl
+from melro_gym.interop import cleanrl, onnx, rllib, sbx, stable_baselines3, tianshou, torch_modules, torchrl
 from melro_gym.interop.base import Foreign, InteropError, Request, find_source, read_statistics
 from melro_gym.interop.callables import ask
 
-CODE_BASES = (stable_baselines3, sbx, cleanrl, torchrl, tianshou, onnx, torch_modules)
+CODE_BASES = (stable_baselines3, sbx, cleanrl, torchrl, tianshou, rllib, onnx, torch_modules)
 """Modules that register themselves with `register_source`."""
 
 
