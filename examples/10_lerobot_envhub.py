@@ -2,7 +2,7 @@
 
     envs = lerobot.envs.make_env("your-name/your-repo", n_envs=2, trust_remote_code=True)
 
-Its `requirements.txt` names melro-gym. Python 3.12 or 3.13: pip install melro-gym "lerobot[dataset]"
+Its `requirements.txt` names melro-gym. Needs Python 3.12 or 3.13: pip install "melro-gym[lerobot]"
 Run: python examples/10_lerobot_envhub.py; where LeRobot is installed, its own rollout plays MELRO.
 """
 

@@ -37,7 +37,7 @@ NEEDS = {
         (*CONSTRAINTS, "-e", str(ROOT), "torch", "ray[tune]", "dm-tree", "lz4", "ormsgpack", "scipy"),
     ),
     # it takes no NumPy as new as the constraints'
-    "lerobot": Needs(("-e", str(ROOT), "lerobot[dataset]>=0.6"), ("3.12", "3.13")),
+    "lerobot": Needs(("-e", f"{ROOT}[lerobot]"), ("3.12", "3.13")),
 }
 
 

@@ -105,8 +105,10 @@ def spaces_of(
     """Spaces as given, or the dataset's; observations flattened.
 
     Raises:
-        InteropError: they are missing, or no bounded Box of actions.
+        InteropError: they are missing, no bounded Box of actions, or `data` is a name.
     """
+    if isinstance(data, str):
+        raise InteropError(f"`data` must be the data themselves: give `minari.load_dataset({data!r})` of a dataset.")
     recorded = _recorded_spaces(data) if isinstance(data, Mapping) and "action_low" in data else (None, None)
     observations = observation_space or getattr(data, "observation_space", recorded[0])
     actions = action_space or getattr(data, "action_space", recorded[1])

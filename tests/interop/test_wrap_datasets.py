@@ -155,6 +155,8 @@ def test_unusable_data_are_refused_by_name(change, text):
 
 
 def test_arrays_need_spaces_and_data_need_to_be_data():
+    with pytest.raises(InteropError, match=r"give `minari\.load_dataset\('a/b-v0'\)`"):
+        melro_gym.fit_agent(None, "a/b-v0")
     with pytest.raises(InteropError, match="give `observation_space`"):
         melro_gym.fit_agent(None, arrays(episodes(2)))
     with pytest.raises(InteropError, match="Minari dataset or a mapping"):
