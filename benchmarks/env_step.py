@@ -1,7 +1,8 @@
 """Time of one control step beside the same dm_control environment and Shimmy's, and of a reset with a perturbation.
 
 Run `python -m benchmarks env_step`. All sides take the same random actions with `action_repeat=1`; they run in turn, in
-short blocks, so that other load on the machine hits all alike; the median block counts.
+short blocks, so that other load on the machine hits all alike; the median block counts. The maze is timed beside one of
+gymnasium-robotics.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 
 import gymnasium as gym
+import gymnasium_robotics
 import numpy as np
 import shimmy
 from dm_control import suite
@@ -32,6 +34,8 @@ IDS = (
     "CartpoleSwingup-v0",
 )
 TARGET = 1.15
+MAZE = "PointMaze_UMaze-v3"
+"""Of gymnasium-robotics."""
 
 
 def block_time(step: Callable[[np.ndarray], object], actions: np.ndarray) -> float:
@@ -68,6 +72,18 @@ def compare(env_id: str) -> tuple[float, float, float, float]:
     return float(np.median(theirs)), float(np.median(ours)), ratio, float(np.median(adapted))
 
 
+def maze() -> float:
+    """Time of a control step of `PointMaze-v0` over that of `MAZE`, whose ball and control step are the same."""
+    ours, theirs = gym.make("PointMaze-v0", action_repeat=1).unwrapped, gym.make(MAZE).unwrapped
+    rng, ratios = np.random.default_rng(0), []
+    for seed in range(ROUNDS):
+        actions = rng.uniform(-1.0, 1.0, (BLOCK, 2)).astype(np.float32)
+        ours.reset(seed=seed)
+        theirs.reset(seed=seed)
+        ratios.append(block_time(ours.step, actions) / block_time(theirs.step, actions))
+    return float(np.median(ratios))
+
+
 def reset_times() -> tuple[float, float, float]:
     """Seconds of a reset: nominal task, another value that was in force before, a value for the first time."""
     nominal = gym.make("WalkerWalk-v0").unwrapped
@@ -92,6 +108,7 @@ def main(env_ids: Sequence[str] = (), *, write: bool = False) -> bool:
     report = Report("env_step")
     gym.register_envs(melro_gym)
     gym.register_envs(shimmy)
+    gym.register_envs(gymnasium_robotics)
     worst = 0.0
     for env_id in env_ids or IDS:
         theirs, ours, ratio, adapted = compare(env_id)
@@ -99,6 +116,7 @@ def main(env_ids: Sequence[str] = (), *, write: bool = False) -> bool:
         times = {"dm_control us": theirs * 1e6, "Shimmy us": adapted * 1e6, "melro_gym us": ours * 1e6}
         report.table.append({"id": env_id, **times})
     report.ratios["worst melro_gym / dm_control"] = (worst, f"at most {TARGET}")
+    report.ratios[f"PointMaze-v0 / gymnasium-robotics' {MAZE}"] = (maze(), "no target")
     known, again, first = (seconds * 1e3 for seconds in reset_times())
     names = ("ms of a reset, nominal", "to a value that was in force before", "to a new value")
     for name, value in zip(names, (known, again, first), strict=True):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 from benchmarks import load, pages
 from benchmarks.__main__ import main
 from benchmarks.load import Report, Watch
+from benchmarks.profile import operations
+from benchmarks.tdmpc2 import tdmpc2_plan
 
 
 class Others(Watch):
@@ -68,3 +72,17 @@ def test_a_watch_sees_what_another_process_uses_and_not_this_one(monkeypatch):
 def test_an_unknown_benchmark_is_named(capsys):
     assert main(["planing"]) == 1
     assert "planing" in capsys.readouterr().err
+
+
+def test_an_operation_in_a_loop_is_counted_as_often_as_it_runs():
+    step = lambda _, x: jnp.sin(jnp.cumsum(x))
+    call, x = jax.jit(lambda x: jax.lax.fori_loop(0, 7, step, x)), jnp.ones(3000)
+    call(x).block_until_ready()
+    found = operations(lambda: call(x), 3)
+    assert 7.0 in [kind.runs for kind in found]
+    assert [kind.microseconds for kind in found] == sorted((kind.microseconds for kind in found), reverse=True)
+
+
+def test_a_folder_without_td_mpc2_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="clone of github.com/nicklashansen/tdmpc2"):
+        tdmpc2_plan(tmp_path)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from melro_gym.models import ActionDistribution, Agent
 from melro_gym.planning.config import PlanConfig
-from melro_gym.planning.decision import Decision, begin_decision, choose, fallbacks, score_points, search_step
+from melro_gym.planning.decision import Decision, begin_decision, choose, drawn_at, fallbacks, score_points, search_step
 from melro_gym.planning.planner import CandidateScores, PlanResult, conclude
 
 
@@ -88,12 +88,12 @@ def improve(
 
 def _advance(agent: Agent, progress: Progress, first: Any, last: Any, config: PlanConfig) -> Progress:
     """The search some steps on; each step is the same as in `plan`."""
-    step, keys = search_step(agent, progress.decision, config), progress.decision.step_keys
+    step = search_step(agent, progress.decision, config)
 
     kept = None if progress.scores is None else progress.scores.candidates
 
     def body(index: Array, at: tuple[Array, Any, Array | None]) -> tuple[Array, Any, Array | None]:
-        point, state, scores = step(at[0], at[1], keys[index])
+        point, state, scores = step(at[0], at[1], drawn_at(progress.decision, index))
         return point, state, None if at[2] is None else at[2].at[index].set(scores)
 
     point, state, kept = jax.lax.fori_loop(first, last, body, (progress.point, progress.state, kept))
@@ -106,9 +106,11 @@ def _no_scores(agent: Agent, decision: Decision, values: Array, config: PlanConf
     if not config.keep_scores:
         return None
     step = search_step(agent, decision, config)
-    tried = jax.eval_shape(step, decision.start, config.search.init(decision.start), decision.step_keys[0]).scores
-    steps = config.optimise_steps
-    shape = (steps, len(tried)) if steps else (0, 0)
+    shape, steps = (0, 0), config.optimise_steps
+    if steps > 0:
+        first = drawn_at(decision, 0)
+        tried = jax.eval_shape(step, decision.start, config.search.init(decision.start), first).scores
+        shape = (steps, len(tried))
     shifted = None if decision.shifted is None else values[0]
     nothing = jnp.full_like(values[-1], jnp.nan)
     return CandidateScores(values[-1], nothing, shifted, jnp.full(shape, jnp.nan, values.dtype))

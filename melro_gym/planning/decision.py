@@ -31,7 +31,8 @@ class Decision(NamedTuple):
     base: ActionDistribution
     noise: Float[Array, "R T A"]
     start: Float[Array, "L D"]
-    step_keys: PRNGKeyArray
+    drawn: Any
+    """Random numbers of each step, leaves with a leading axis `D`."""
     action_noise: Float[Array, " A"]
     shifted: Float[Array, "L D"] | None
     """The last decision's plan, one step on."""
@@ -72,7 +73,7 @@ def begin_decision(
         base=base,
         noise=scoring_noise(noise_key, shape[0], config),
         start=base.vector(),
-        step_keys=jr.split(search_key, max(config.optimise_steps, 1)),
+        drawn=None,
         action_noise=jnp.zeros(shape, dtype) if config.deterministic else jr.normal(action_key, shape, dtype),
         shifted=None,
     )
@@ -82,6 +83,8 @@ def begin_decision(
         points = fallbacks(decision)
         decision = decision._replace(start=choose(points, score_points(agent, decision, points, config), True).point)
     if config.optimise_steps > 0:
+        keys = jr.split(search_key, config.optimise_steps)
+        decision = decision._replace(drawn=jax.vmap(lambda one: config.search.draw(decision.start, one))(keys))
         jitter = jr.uniform(start_key, decision.start.shape, dtype, minval=-1.0, maxval=1.0)
         decision = decision._replace(start=_project(agent, decision.start + config.warm_start_noise * jitter))
     return decision
@@ -89,19 +92,24 @@ def begin_decision(
 
 def search_step(
     agent: Agent, decision: Decision, config: PlanConfig
-) -> Callable[[Float[Array, "L D"], Any, PRNGKeyArray], Step]:
-    """The configured search's step `(point, state, key) -> Step` (Algorithm 2, lines 6-9)."""
+) -> Callable[[Float[Array, "L D"], Any, Any], Step]:
+    """The configured search's step `(point, state, drawn) -> Step` (Algorithm 2, lines 6-9)."""
 
-    def step(point: Float[Array, "L D"], state: Any, key: PRNGKeyArray) -> Step:
+    def step(point: Float[Array, "L D"], state: Any, drawn: Any) -> Step:
         return config.search.step(
             lambda points: score_points(agent, decision, points, config),
             lambda points: _project(agent, points),
             point,
             state,
-            key,
+            drawn,
         )
 
     return step
+
+
+def drawn_at(decision: Decision, index: Array | int) -> Any:
+    """Random numbers of one step."""
+    return jax.tree.map(lambda leaf: leaf[index], decision.drawn)
 
 
 def score_points(

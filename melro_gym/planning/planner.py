@@ -126,12 +126,12 @@ def _search(
     """Where all optimisation steps lead, and the scores of what they tried where those are kept."""
     step = search_step(agent, decision, config)
 
-    def scanned(at: tuple[Array, Any], key: PRNGKeyArray) -> tuple[tuple[Array, Any], Array | None]:
-        point, state, scores = step(*at, key)
+    def scanned(at: tuple[Array, Any], drawn: Any) -> tuple[tuple[Array, Any], Array | None]:
+        point, state, scores = step(*at, drawn)
         return (point, state), scores if config.keep_scores else None
 
     start = (decision.start, config.search.init(decision.start))
     if config.optimise_steps == 0:
         return decision.start, jnp.zeros((0, 0), decision.start.dtype) if config.keep_scores else None
-    (point, _), candidates = jax.lax.scan(scanned, start, decision.step_keys)
+    (point, _), candidates = jax.lax.scan(scanned, start, decision.drawn)
     return point, candidates

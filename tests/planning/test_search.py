@@ -31,7 +31,7 @@ def _steps(search, count):
     """The search's steps, and the standard normal numbers that each draws for `2N` (ARS: `N`) candidates."""
     point, state, steps = jnp.asarray(POINT), search.init(jnp.asarray(POINT)), []
     for key in jr.split(jr.key(3), count):
-        steps.append(search.step(_score, _project, point, state, key))
+        steps.append(search.step(_score, _project, point, state, search.draw(point, key)))
         point, state = steps[-1].point, steps[-1].state
     return steps
 

@@ -6,12 +6,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import jax.random as jr
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from melro_gym.planning.fields import Number, count, number
-from melro_gym.planning.search.base import AbstractSearch, Point, Project, Score, Step, adam_ascent
+from melro_gym.planning.search.base import AbstractSearch, Point, Project, Score, Step, adam_ascent, normals
 
 
 class AugmentedRandomSearch(AbstractSearch):
@@ -37,9 +36,13 @@ class AugmentedRandomSearch(AbstractSearch):
         """Adam's state."""
         return optax.scale_by_adam().init(point)
 
-    def step(self, score: Score, project: Project, point: Point, state: Any, key: PRNGKeyArray) -> Step:
+    def draw(self, point: Point, key: PRNGKeyArray) -> Float[Array, "N size"]:
+        """The directions."""
+        return normals(self.directions, point, key)
+
+    def step(self, score: Score, project: Project, point: Point, state: Any, drawn: Float[Array, "N size"]) -> Step:
         """Score `2N` candidates, take one step."""
-        directions = jr.normal(key, (self.directions, *point.shape), point.dtype)
+        directions = drawn.reshape(-1, *point.shape)
         offsets = self.perturbation_std * directions
         scores = score(project(jnp.concatenate([point[None] + offsets, point[None] - offsets])))
         plus, minus = jnp.split(scores, 2)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
+import jax.random as jr
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -51,8 +52,16 @@ class AbstractSearch(eqx.Module):
     def init(self, point: Point) -> Any:
         """State before the first step of a decision."""
 
+    def draw(self, point: Point, key: PRNGKeyArray) -> Any:
+        """Random numbers of one step, around a plan of this shape; the key itself where a search draws as it goes.
+
+        A decision makes those of all its steps in one go, which takes less time than a few at each.
+        """
+        del point
+        return key
+
     @abc.abstractmethod
-    def step(self, score: Score, project: Project, point: Point, state: Any, key: PRNGKeyArray) -> Step:
+    def step(self, score: Score, project: Project, point: Point, state: Any, drawn: Any) -> Step:
         """One optimisation step. Pure; works under `jit` and `vmap`.
 
         Args:
@@ -60,8 +69,13 @@ class AbstractSearch(eqx.Module):
             project: moves points `(..., L, D)` to the nearest valid plans.
             point: where the search stands.
             state: of `init`, or of the step before.
-            key: consumed.
+            drawn: this step's random numbers, of `draw`.
         """
+
+
+def normals(count: int, point: Point, key: PRNGKeyArray) -> Float[Array, "C size"]:
+    """So many standard normal arrays of a point's size, for a step to shape: flat ones take less time on a CPU."""
+    return jr.normal(key, (count, point.size), point.dtype)
 
 
 def adam_ascent(direction: Array, state: optax.OptState, step_size: Number) -> tuple[Array, optax.OptState]:

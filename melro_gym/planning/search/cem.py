@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-import jax.random as jr
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from melro_gym.planning.fields import Number, count, number
-from melro_gym.planning.search.base import AbstractSearch, Point, Project, Score, Step
+from melro_gym.planning.search.base import AbstractSearch, Point, Project, Score, Step, normals
 
 
 class CrossEntropy(AbstractSearch):
@@ -33,10 +32,13 @@ class CrossEntropy(AbstractSearch):
         """The Gaussian's standard deviations, `(L, D)`."""
         return jnp.full_like(point, 1.0) * self.perturbation_std
 
-    def step(self, score: Score, project: Project, point: Point, state: Array, key: PRNGKeyArray) -> Step:
+    def draw(self, point: Point, key: PRNGKeyArray) -> Float[Array, "C size"]:
+        """The candidates before they are moved and scaled."""
+        return normals(2 * self.directions, point, key)
+
+    def step(self, score: Score, project: Project, point: Point, state: Array, drawn: Float[Array, "C size"]) -> Step:
         """Score `2N` candidates, move to the mean of the best ones."""
-        noise = jr.normal(key, (2 * self.directions, *point.shape), point.dtype)
-        candidates = project(point[None] + state[None] * noise)
+        candidates = project(point[None] + state[None] * drawn.reshape(-1, *point.shape))
         scores = score(candidates)
         _, kept = jax.lax.top_k(scores, self.top_directions)
         elite = candidates[kept]

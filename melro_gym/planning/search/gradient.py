@@ -22,9 +22,9 @@ class GradientAscent(AbstractSearch):
         """Adam's state."""
         return optax.scale_by_adam().init(point)
 
-    def step(self, score: Score, project: Project, point: Point, state: Any, key: PRNGKeyArray) -> Step:
+    def step(self, score: Score, project: Project, point: Point, state: Any, drawn: PRNGKeyArray) -> Step:
         """One step along the gradient; draws nothing."""
-        del key
+        del drawn
         value, gradient = jax.value_and_grad(lambda candidate: score(candidate[None])[0])(point)
         update, state = adam_ascent(gradient, state, self.step_size)
         return Step(project(point + update), state, value[None])

@@ -6,11 +6,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import jax.random as jr
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from melro_gym.planning.fields import Number, count, number
-from melro_gym.planning.search.base import AbstractSearch, Point, Project, Score, Step
+from melro_gym.planning.search.base import AbstractSearch, Point, Project, Score, Step, normals
 
 
 class PathIntegral(AbstractSearch):
@@ -27,10 +26,13 @@ class PathIntegral(AbstractSearch):
         """Nothing is kept between steps."""
         del point
 
-    def step(self, score: Score, project: Project, point: Point, state: Any, key: PRNGKeyArray) -> Step:
+    def draw(self, point: Point, key: PRNGKeyArray) -> Float[Array, "C size"]:
+        """The candidates before they are moved and scaled."""
+        return normals(2 * self.directions, point, key)
+
+    def step(self, score: Score, project: Project, point: Point, state: Any, drawn: Float[Array, "C size"]) -> Step:
         """Score `2N` candidates, move to their weighted mean."""
-        noise = jr.normal(key, (2 * self.directions, *point.shape), point.dtype)
-        candidates = project(point[None] + self.perturbation_std * noise)
+        candidates = project(point[None] + self.perturbation_std * drawn.reshape(-1, *point.shape))
         scores = score(candidates)
         standardised = (scores - jnp.max(scores)) / jnp.maximum(jnp.std(scores), 1e-6)
         weights = jax.nn.softmax(standardised / self.temperature)
