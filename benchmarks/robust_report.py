@@ -54,8 +54,26 @@ CLAIMS = (
     Claim("RE-MPO no worse than R-MPO, held out", "11", "RE-MPO", "R-MPO", least=-MARGIN),
     Claim("RE-MPO above E-MPO on three times the samples, held out", "12", "RE-MPO", "E-MPO, 3 x"),
     Claim("Three times the samples do not raise E-MPO, held out", "12", "E-MPO", "E-MPO, 3 x", least=-MARGIN),
+    Claim("RE-MPO above E-MPO with a third member of 1.5, held out", "14", "RE-MPO, third 1.5", "E-MPO"),
+    Claim("RE-MPO above E-MPO with a third member of 2.5, held out", "14", "RE-MPO, third 2.5", "E-MPO"),
+    Claim("RE-MPO above E-MPO with a third member of 3.5, held out", "14", "RE-MPO, third 3.5", "E-MPO"),
+    Claim("A third member of 3.5 is worse than one of 2.5", "14", "RE-MPO, third 2.5", "RE-MPO, third 3.5"),
+    Claim(
+        "E-MPO no worse than RE-MPO where 1.9 is nominal",
+        "15",
+        "E-MPO, nominal 1.9",
+        "RE-MPO, nominal 1.9",
+        least=-MARGIN,
+    ),
+    Claim(
+        "E-MPO no worse than RE-MPO where 2.1 is nominal",
+        "15",
+        "E-MPO, nominal 2.1",
+        "RE-MPO, nominal 2.1",
+        least=-MARGIN,
+    ),
 )
-"""The orderings of sections 4.1, 4.2, H.4 and H.5 that these tasks can test."""
+"""The orderings of sections 4.1, 4.2, H.4 and H.5 that these tasks can test; 14 and 15 are the cart-pole's."""
 PANELS = (
     ("E-MPO", "RE-MPO", "SRE-MPO"),
     ("MPO", "R-MPO", "SR-MPO"),

@@ -59,7 +59,8 @@ def test_a_claim_of_values_that_were_not_tested_is_not_tested():
 
 
 def test_every_claim_is_of_methods_that_are_run():
-    assert {name for claim in robust_report.CLAIMS for name in (claim.first, claim.second)} <= set(robust.METHODS)
+    known = robust.METHODS | robust.variations("cartpole-balance")
+    assert {name for claim in robust_report.CLAIMS for name in (claim.first, claim.second)} <= set(known)
     assert {name for panel in robust_report.PANELS for name in panel} == set(robust.METHODS)
 
 
@@ -89,6 +90,17 @@ def test_the_runs_are_the_papers():
     assert configs["E-MPO, 3 x"].run.total_env_steps == 3 * configs["E-MPO"].run.total_env_steps
     tests = cells["MPO | 0"].tests
     assert {0.5, 0.7, 1.9, 2.0, 2.2, 2.3} < set(tests) and list(tests) == sorted(tests)
+
+
+def test_sets_and_nominal_simulators_can_be_others():
+    settings = robust.Settings()
+    of = lambda method: robust.config_of("cartpole-balance", method, 0, settings)
+    assert of("RE-MPO, third 3.5").collection.members == [0.5, 1.9, 3.5]
+    assert of("RE-MPO, third 3.5").run.env_kwargs == {"value": 0.5}
+    assert of("E-MPO, nominal 1.9").collection.members == []
+    assert of("E-MPO, nominal 1.9").run.env_kwargs == of("RE-MPO, nominal 1.9").run.env_kwargs == {"value": 1.9}
+    assert of("RE-MPO, nominal 1.9").collection.members == [0.5, 1.9, 2.1]
+    assert robust.variations("walker-walk") == {}
 
 
 @pytest.mark.parametrize("arguments", [{"tasks": ("cartpole-blance",)}, {"only": ("X-MPO",)}])

@@ -19,5 +19,6 @@ class SvgConfig(RobustConfig):
     """Actions drawn in each next state, the same noise for all members (M)."""
     critics: int = setting(2, low=1)
     """Critics, of whose values the least counts; the first goes into the agent's file."""
-    entropy_weight: float = setting(0.01, low=0.0, amendable=True)
-    """Weight of the policy's entropy (nats) in its improvement, in units of return (alpha of Eq. 33)."""
+    entropy_weight: float = setting(0.05, low=0.0, amendable=True)
+    """Weight of the policy's entropy (nats) in its improvement, in units of return (alpha of Eq. 33); equal to
+    `kl_weight` with the `uniform` reference, the critic values what the policy seeks."""
