@@ -47,9 +47,9 @@ class OnePlusOne(AbstractSearch):
     def init(self, point):
         return Parent(jnp.full((), -jnp.inf, point.dtype), jnp.asarray(self.mutation_std))
 
-    def step(self, score, project, point, state, key):
+    def step(self, score, project, point, state, drawn):
         TRACES.append(point)
-        mutations = jr.normal(key, (self.children, *point.shape), point.dtype)
+        mutations = jr.normal(drawn, (self.children, *point.shape), point.dtype)
         children = project(point[None] + state.std * mutations)
         scores = score(children)
         best = jnp.argmax(scores)

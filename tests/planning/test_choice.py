@@ -35,7 +35,7 @@ class Tour(AbstractSearch):
     def init(self, point):
         return jnp.zeros((), jnp.int32)
 
-    def step(self, score, project, point, state, key):
+    def step(self, score, project, point, state, drawn):
         point = point.at[0, 0].set(self.stops[state])
         return Step(point, state + 1, score(project(point)[None]))
 

@@ -51,7 +51,7 @@ class Stay(AbstractSearch):
     def init(self, point):
         return None
 
-    def step(self, score, project, point, state, key):
+    def step(self, score, project, point, state, drawn):
         return Step(point, None, score(point[None]))
 
 
