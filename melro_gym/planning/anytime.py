@@ -87,9 +87,10 @@ def improve(
 
 
 def _advance(agent: Agent, progress: Progress, first: Any, last: Any, config: PlanConfig) -> Progress:
-    """The search some steps on; each step is the same as in `plan`."""
+    """The search some steps on, if it has any; each step is the same as in `plan`."""
+    if config.optimise_steps == 0:
+        return progress
     step = search_step(agent, progress.decision, config)
-
     kept = None if progress.scores is None else progress.scores.candidates
 
     def body(index: Array, at: tuple[Array, Any, Array | None]) -> tuple[Array, Any, Array | None]:
