@@ -46,7 +46,7 @@ def _library() -> Any:
     return importlib.import_module("sbx")
 
 
-def train_foreign(task: Task, folder: Path, chunk: int = 5000) -> None:
+def train_foreign(task: Task, folder: Path, seed: int, chunk: int = 5000) -> None:
     """Soft actor-critic of SBX with its own settings, eight updates after every eight decisions."""
     sbx = _library()
     done, model_file, buffer_file = folder / "sac.json", folder / "sac.zip", folder / "sac-buffer.pkl"
@@ -59,7 +59,7 @@ def train_foreign(task: Task, folder: Path, chunk: int = 5000) -> None:
         model = sbx.SAC.load(model_file, env=env)
         model.load_replay_buffer(buffer_file)
     else:
-        model = sbx.SAC("MlpPolicy", env, seed=0, train_freq=8, gradient_steps=8, learning_starts=1000)
+        model = sbx.SAC("MlpPolicy", env, seed=seed, train_freq=8, gradient_steps=8, learning_starts=1000)
     while record["decisions"] < task.decisions and record["minutes"] < task.minutes:
         started = time.perf_counter()
         model.learn(chunk, reset_num_timesteps=False)
@@ -136,11 +136,15 @@ def evaluate_cell(cell: Cell) -> Record:
     return {"mean": round(row.mean, 2), "ci95": list(row.ci95), "returns": returns, **about}
 
 
-def compare(name: str, settings: Settings) -> None:
-    """All cells of a task, then the table."""
-    folder, task = settings.runs / name, TASKS[name]
-    others = settings.values and task.values
-    envs = task.values if others else ((task.env, {}), *task.perturbed)
+def environments(task: Task, settings: Settings) -> tuple[Env, ...]:
+    """Where policies are compared."""
+    return task.values if settings.values and task.values else ((task.env, {}), *task.perturbed)
+
+
+def compare(name: str, folder: Path, seed: int, settings: Settings) -> dict[str, Record]:
+    """All cells around one foreign policy, then their table."""
+    task = TASKS[name]
+    envs = environments(task, settings)
     cells = {
         f"{label(env)} | {who}": Cell(env, who, folder, settings.episodes)
         for env in envs
@@ -154,13 +158,14 @@ def compare(name: str, settings: Settings) -> None:
         "planner": PLANNER,
     }
     records = run_cells(
-        settings.out / f"foreign-{name}{'-values' if others else ''}.json",
+        settings.out / f"foreign-{name}{'-values' if envs is task.values else ''}-seed{seed}.json",
         cells,
         evaluate_cell,
         description=description,
         on_cell=lambda cell, record: print(f"{cell}: {record['mean']:.1f} ({record['seconds']:.0f} s)", flush=True),
     )
     print(table(records, [label(env) for env in envs], settings.kinds))
+    return records
 
 
 def label(env: Env) -> str:
@@ -179,6 +184,23 @@ def table(records: dict[str, Record], envs: Sequence[str], kinds: Sequence[str])
             record = records[f"{env} | {kind}"]
             paired = bootstrap_mean([np.array(record["returns"]) - base])
             cells += [_mean(record), f"{paired.mean:+.0f} [{paired.low:+.0f}, {paired.high:+.0f}]"]
+        lines.append(f"| {env} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def seeds_table(each: Sequence[dict[str, Record]], envs: Sequence[str], kinds: Sequence[str]) -> str:
+    """Means of each foreign policy and each one's differences from it, with the mean over policies, in Markdown."""
+    lines = [f"| environment | base | {' | '.join(f'{kind} - base' for kind in kinds)} |"]
+    lines.append("|" + "---|" * (2 + len(kinds)))
+    for env in (*envs, "mean"):
+        names = envs if env == "mean" else [env]
+        means = lambda who, names=names: [
+            float(np.mean([records[f"{name} | {who}"]["mean"] for name in names])) for records in each
+        ]
+        cells = [", ".join(f"{value:.0f}" for value in means("base"))]
+        for kind in kinds:
+            gains = np.subtract(means(kind), means("base"))
+            cells.append(", ".join(f"{gain:+.0f}" for gain in gains) + f"; mean {gains.mean():+.0f}")
         lines.append(f"| {env} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -203,12 +225,14 @@ class Settings:
     """Environment steps around the frozen policy."""
     values: bool = False
     """Other values of the perturbations, where a task has them, in place of the published ones."""
+    seeds: tuple[int, ...] = (0,)
+    """Of the foreign policies; each is wrapped and compared by itself, and with several a table shows them all."""
     episodes: int = 50
     """Per cell; the same seeds for all."""
     runs: Path = Path("runs/foreign")
     """Folders of the runs."""
     out: Path = Path("docs/results")
-    """Where `foreign-TASK.json` is written."""
+    """Where `foreign-TASK-seedN.json` is written."""
 
 
 def main(settings: Settings) -> None:
@@ -225,13 +249,18 @@ def main(settings: Settings) -> None:
         raise SystemExit("".join(f"{name.capitalize()} are {', '.join(names)}. " for name, names in texts.items()))
     chosen = parts if settings.part == "all" else (settings.part,)
     for name in settings.tasks:
-        folder = settings.runs / name
-        if "train" in chosen:
-            train_foreign(TASKS[name], folder)
-        if "wrap" in chosen:
-            wrap_foreign(name, folder, settings.steps, settings.kinds)
-        if "evaluate" in chosen:
-            compare(name, settings)
+        results = []
+        for seed in settings.seeds:
+            folder = settings.runs / name / f"seed{seed}"
+            if "train" in chosen:
+                train_foreign(TASKS[name], folder, seed)
+            if "wrap" in chosen:
+                wrap_foreign(name, folder, settings.steps, settings.kinds)
+            if "evaluate" in chosen:
+                results.append(compare(name, folder, seed, settings))
+        if len(results) > 1:
+            envs = [label(env) for env in environments(TASKS[name], settings)]
+            print(seeds_table(results, envs, settings.kinds))
 
 
 def run(words: list[str]) -> None:
