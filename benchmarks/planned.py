@@ -3,7 +3,7 @@
 Run `python -m benchmarks planned` (`--help` for its settings). The runs of E-MPO and RE-MPO are those of
 `python -m benchmarks robust`, beside which SAC trains as long; what is missing is trained. Each run's best agent gets a
 world model from the run's own replay buffer, as `melro-gym fit` gives it, and one with an uncertainty set also a model
-of each of its simulators. Policy and planner play the same episodes. Finished cells are kept in a JSON file, so the
+of each of its simulators. All players of a run play the same episodes. Finished cells are kept in a JSON file, so the
 command can be killed and run again; at the end, and with `--report` at once, the table goes into the page.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,12 +29,22 @@ from melro_gym.evaluation.rollouts import run_episodes
 from melro_gym.evaluation.seating import default_config
 from melro_gym.files import write_text
 from melro_gym.models import Agent
+from melro_gym.planning import PlanConfig
 from melro_gym.training import TrainConfig, fit_world_model, make_config, train
 
 TASK = "cartpole-balance"
 METHODS = ("E-MPO", "RE-MPO", "SAC")
-PLAYERS = {"policy": "its policy", "planner": "planner", "worst": "planner, worst of the set"}
-"""Who plays, and the heads of their columns."""
+PLAYERS = {
+    "policy": "its policy",
+    "careful": "careful planner",
+    "planner": "free planner",
+    "worst": "free planner, worst of the set",
+}
+"""Who plays, and how the table says it."""
+FREE = {item.name: item.default for item in fields(PlanConfig) if item.name in ("kl_weight", "guard_margin")}
+"""Defaults of the planner's settings that a fitted agent brings others of."""
+PLANNING: dict[str, dict[str, Any]] = {"planner": FREE, "worst": {**FREE, "pessimism": "worst"}}
+"""Settings by player, in place of what the agent brings."""
 MODELS = {"model_width": 128, "reward_width": 128}
 """Sizes of the world models."""
 SECTION = "planned"
@@ -56,6 +66,9 @@ class Settings:
 
     only: tuple[str, ...] = METHODS
     """Of `E-MPO`, `RE-MPO` and `SAC`."""
+    players: tuple[str, ...] = tuple(PLAYERS)
+    """Of `policy`, `careful` (plans with the settings that the agent brings), `planner` (with the package's defaults)
+    and `worst` (with these, for the worst of the simulators of the run's set)."""
     seeds: int = 3
     """Runs per method."""
     steps: int | None = None
@@ -105,7 +118,7 @@ def cells_of(settings: Settings) -> dict[str, Cell]:
         for method in settings.only:
             config = config_of(method, seed, settings)
             folder = settings.runs / TASK / f"{method.lower()}-{seed}"
-            for player in PLAYERS:
+            for player in settings.players:
                 if player != "worst" or config.collection.members:
                     cells[f"{method} {player} | {seed}"] = Cell(config, folder, player, settings)
     return cells
@@ -125,12 +138,15 @@ def run_cell(cell: Cell) -> Record:
     """Returns of all episodes at each value, all side by side."""
     agent, seeds = fitted(cell), episode_seeds(0, cell.settings.episodes)
     run, places = cell.config.run, values()
-    planning = {"pessimism": "worst"} if cell.player == "worst" else {}
+    config = default_config(agent, **PLANNING.get(cell.player, {}))
     method = "base-mean" if cell.player == "policy" else "melro"
-    controller = make_controller(method, agent, default_config(agent, **planning), seeds * len(places))
+    controller = make_controller(method, agent, config, seeds * len(places))
     envs = (gym.make(run.env, **{**run.env_kwargs, "value": value}) for value in places for _ in seeds)
     returns = run_episodes(lambda: next(envs), controller, seeds * len(places)).reshape(len(places), -1)
-    record = {"returns": {f"{value:g}": row.round(1).tolist() for value, row in zip(places, returns, strict=True)}}
+    rows = {f"{value:g}": row.round(1).tolist() for value, row in zip(places, returns, strict=True)}
+    record: Record = {"returns": rows}
+    if method == "melro":
+        record |= {"planner": {name: round(config.numbers()[name], 6) for name in FREE}}
     return record | {"one_step_error": round(float(np.mean(agent.metadata["one_step_error"])), 5)}
 
 
@@ -169,9 +185,10 @@ def write_report(path: Path, page: Path) -> None:
 
 def main(settings: Settings) -> None:
     """Run what is missing, then write the report."""
-    for name in settings.only:
-        if name not in METHODS:
-            raise SystemExit(f"Unknown {name!r}. Choices: {', '.join(METHODS)}.")
+    for names, choices in ((settings.only, METHODS), (settings.players, PLAYERS)):
+        for name in names:
+            if name not in choices:
+                raise SystemExit(f"Unknown {name!r}. Choices: {', '.join(choices)}.")
     path = settings.out / f"planned-{TASK}.json"
     if not settings.report:
         run = config_of("E-MPO", 0, settings).run

@@ -26,17 +26,23 @@ def test_a_planner_is_compared_with_the_policy_of_its_own_run():
     }
     _, _, policy, planner = planned.table({"description": {"values": PLACES}, "cells": cells})
     assert policy == "| E-MPO, its policy | 2 | 950 | 600 | 400 | 200 | 400, 600 |  |"
-    assert planner == "| E-MPO, planner | 2 | 955 | 605 | 405 | 300 | 415, 595 | +15.0, -5.0 |"
+    assert planner == "| E-MPO, free planner | 2 | 955 | 605 | 405 | 300 | 415, 595 | +15.0, -5.0 |"
 
 
 def test_only_runs_with_a_set_have_a_planner_for_its_worst():
     cells = planned.cells_of(planned.Settings(seeds=2))
     assert [name for name in cells if "worst" in name] == ["RE-MPO worst | 0", "RE-MPO worst | 1"]
-    assert len(cells) == 2 * (2 + 3 + 2)
+    assert len(cells) == 2 * (3 + 4 + 3)
     runs = {name: cell.config for name, cell in cells.items()}
     sac, robust = runs["SAC planner | 0"], runs["RE-MPO planner | 0"]
     assert (sac.run.total_env_steps, sac.run.env_kwargs) == (robust.run.total_env_steps, robust.run.env_kwargs)
     assert planned.values() == (0.5, 2.0, 2.2, 2.3, 3.0)
+
+
+def test_players_of_a_method_and_seed_share_a_run_and_can_be_chosen():
+    cells = planned.cells_of(planned.Settings(only=("RE-MPO", "SAC"), players=("careful", "worst"), seeds=1))
+    assert list(cells) == ["RE-MPO careful | 0", "RE-MPO worst | 0", "SAC careful | 0"]
+    assert cells["RE-MPO careful | 0"].folder == cells["RE-MPO worst | 0"].folder != cells["SAC careful | 0"].folder
 
 
 def test_the_page_shows_what_the_rows_say(tmp_path):
@@ -48,9 +54,16 @@ def test_the_page_shows_what_the_rows_say(tmp_path):
     assert "<!-- planned: begin -->" in page.read_text(encoding="utf-8")
 
 
-def test_unknown_names_are_refused_with_the_choices(tmp_path):
-    with pytest.raises(SystemExit, match="Choices"):
-        planned.main(planned.Settings(only=("X-MPO",), runs=tmp_path, out=tmp_path, page=tmp_path / "none.md"))
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({"only": ("X-MPO",)}, r"^Unknown 'X-MPO'. Choices: E-MPO, RE-MPO, SAC\.$"),
+        ({"players": ("policy", "X")}, r"^Unknown 'X'. Choices: policy, careful, planner, worst\.$"),
+    ],
+)
+def test_unknown_names_are_refused_with_the_choices(tmp_path, names, message):
+    with pytest.raises(SystemExit, match=message):
+        planned.main(planned.Settings(**names, runs=tmp_path, out=tmp_path, page=tmp_path / "none.md"))
 
 
 @pytest.mark.slow
@@ -64,6 +77,9 @@ def test_a_run_is_trained_fitted_played_and_kept(tmp_path, monkeypatch):
     cells = json.loads((tmp_path / "out" / "planned-cartpole-balance.json").read_text())["cells"]
     assert list(cells) == [f"RE-MPO {player} | 0" for player in planned.PLAYERS]
     assert all(len(cell["returns"]) == 3 for cell in cells.values())
-    assert page.read_text().count("| RE-MPO, ") == 3
+    plans = [cell.get("planner") for cell in cells.values()]
+    free = {"kl_weight": 0.1, "guard_margin": 0.0}
+    assert plans == [None, {"kl_weight": 1.0, "guard_margin": pytest.approx(1.0)}, free, free]
+    assert page.read_text().count("| RE-MPO, ") == 4
     monkeypatch.setattr(planned, "run_cell", lambda cell: pytest.fail("a finished cell was played again"))
     planned.main(settings)

@@ -5,6 +5,7 @@ from melro_gym.training.audits import EntropyAudits as EntropyAudits
 from melro_gym.training.callbacks import Callback as Callback
 from melro_gym.training.config import TrainConfig as TrainConfig
 from melro_gym.training.ensemble import add_ensemble as add_ensemble
+from melro_gym.training.fit import careful_planner as careful_planner
 from melro_gym.training.fit import fit_models as fit_models
 from melro_gym.training.fit import fit_world_model as fit_world_model
 from melro_gym.training.harden import harden_config as harden_config

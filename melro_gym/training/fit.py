@@ -13,7 +13,7 @@ import jax.random as jr
 import numpy as np
 
 from melro_gym.checkpoint import CheckpointError, load_agent
-from melro_gym.models import AbstractWorldModel, Agent, EnsembleWorldModel, build_part
+from melro_gym.models import AbstractWorldModel, Agent, EnsembleWorldModel, NoWorldModel, build_part
 from melro_gym.seeds import random_key, sequence
 from melro_gym.settings import flatten
 from melro_gym.training.agents import model_description
@@ -30,6 +30,22 @@ from melro_gym.training.stored import read_state
 from melro_gym.values import read_count
 
 Report = Callable[[dict[str, float]], None]
+
+
+def careful_planner(discount: float) -> dict[str, float]:
+    """Planner settings for a policy that was trained without a world model: what a plan is not sure of is left to it.
+
+    A plan must promise more than the policy's own by a hundredth of a unit of reward in every decision to come,
+    `0.01 / (1 - discount)`, and pays ten times the planner's default for departing from it.
+
+    Args:
+        discount: of the critic at the end of a plan, in [0, 1).
+
+    Examples:
+        >>> careful_planner(0.5)
+        {'kl_weight': 1.0, 'guard_margin': 0.02}
+    """
+    return {"kl_weight": 1.0, "guard_margin": 0.01 / (1.0 - discount)}
 
 
 def silent(numbers: dict[str, float]) -> None:
@@ -124,7 +140,8 @@ def fit_world_model(
     """The agent of a run with a world model, trained off-line on what the run collected: now it can plan.
 
     Policy, critic and normaliser stay as they are; the critic becomes the value at the end of a plan. A world model
-    that the agent has already is replaced.
+    that the agent has already is replaced. An agent that has none brings the settings of `careful_planner` from now on,
+    as `planner` in its metadata; a controller's own settings go before them.
 
     Args:
         folder: of the run, with its `state.safetensors`.
@@ -170,6 +187,8 @@ def fit_world_model(
     if members:
         facts |= {"members": former.collection.members}
     more = {"world_model": facts, "one_step_error": latest_error(fitted, replays[0])}
+    if isinstance(original.world_model, NoWorldModel):
+        more |= {"planner": careful_planner(former.run.discount)}
     return fitted.with_metadata({**original.metadata, **more})
 
 

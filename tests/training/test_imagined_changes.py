@@ -87,6 +87,7 @@ def test_a_policy_that_is_not_told_learns_under_changes_without_using_the_contex
     assert met_in_training(untold.metadata) == ["imagined actuators (not told)"]
     fitted = fit_world_model(tmp_path / "untold", updates=2, model_window=2, model_width=8, reward_width=8)
     assert np.isfinite(fitted.metadata["one_step_error"]).all()
+    assert "planner" not in fitted.metadata  # it had a world model of its own
 
 
 @pytest.mark.parametrize(("imagine", "reason"), [("", "needs `imagine`"), ("delay+actuators", "remembers actions")])

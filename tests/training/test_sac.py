@@ -17,8 +17,9 @@ from toys import TINY, TINY_PLAN, tiny_agent
 
 from melro_gym import Callback, MELROController, load_agent, save_agent, train
 from melro_gym.checkpoint import read_arrays
+from melro_gym.evaluation import default_config
 from melro_gym.models import NoWorldModel
-from melro_gym.training import fit_world_model, make_config
+from melro_gym.training import careful_planner, fit_world_model, make_config
 from melro_gym.training.algorithms.offpolicy import (
     Batch,
     bellman_target,
@@ -186,11 +187,21 @@ def test_its_agent_acts_and_with_a_world_model_plans(folder, tmp_path):
     assert eqx.tree_equal(fitted.critic, agent.critic) and eqx.tree_equal(fitted.policy, agent.policy)
     assert fitted.metadata["world_model"] == {"updates": 400, "seed": 0, "rows": 240}
     save_agent(tmp_path / "agent.safetensors", fitted)
+    brought = default_config(load_agent(tmp_path / "agent.safetensors")).numbers()
+    assert (brought["kl_weight"], brought["guard_margin"]) == (1.0, pytest.approx(1.0))  # of a discount of 0.99
     env = MELROController(probes.Chase(), tmp_path / "agent.safetensors", **TINY_PLAN)
+    assert env.kl_weight == 1.0
     obs, _ = env.reset(seed=0)
     for _ in range(3):
         obs, _, _, _, info = env.step(obs)
         assert np.isfinite(info["melro"]["value"])
+
+
+@pytest.mark.parametrize("discount", [0.0, 0.5, 0.975, 0.99])
+def test_a_careful_plan_promises_a_hundredth_of_a_reward_more_in_every_decision_to_come(discount):
+    settings = careful_planner(discount)
+    assert settings["guard_margin"] == pytest.approx(np.sum(0.01 * discount ** np.arange(5000.0)))
+    assert settings["kl_weight"] == 1.0
 
 
 def test_a_start_from_its_own_agent_keeps_policy_and_critic(folder, tmp_path):
