@@ -1,7 +1,7 @@
 """Time of SAC's updates beside the same matrix products alone and, where it is installed, beside SBX's SAC.
 
 Run `python -m benchmarks.sac`. Sizes are those of SAC's preset `cpu` on the walker; the three take turns, so that what
-else the machine does hits all alike. SBX (`pip install sbx-rl`) has no layer normalisation.
+else the machine does hits all alike. SBX (`pip install sbx-rl`) can have layer norms in its critics alone.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def sac_products(policy: MLP, critics: MLP, target: MLP, batches: Batch) -> jax.
     return total
 
 
-def sbx_round(config: Any) -> Callable[[], None] | None:
-    """One round of SBX's SAC at equal sizes; None where it is not installed."""
+def sbx_round(config: Any, *, layer_norm: bool) -> Callable[[], None] | None:
+    """One round of SBX's SAC at equal sizes, layer norms in its critics or none; None where it is not installed."""
     try:
         from sbx import SAC  # pyright: ignore[reportMissingImports]
     except ImportError:
@@ -62,10 +62,9 @@ def sbx_round(config: Any) -> Callable[[], None] | None:
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     nets, settings = config.networks, config.algorithm
     sizes = {"pi": [nets.policy_width] * nets.policy_depth, "qf": [nets.critic_width] * nets.critic_depth}
+    more = {"net_arch": sizes, "layer_norm": layer_norm}
     env = gym.make("WalkerWalk-v0")
-    model: Any = SAC(
-        "MlpPolicy", env, batch_size=settings.batch, policy_kwargs={"net_arch": sizes}, learning_starts=300, verbose=0
-    )
+    model: Any = SAC("MlpPolicy", env, batch_size=settings.batch, policy_kwargs=more, learning_starts=300, verbose=0)
     model.learn(301)
     return lambda: model.train(gradient_steps=UPDATES, batch_size=settings.batch)
 
@@ -83,7 +82,9 @@ def main(*, write: bool = False) -> bool:
     rng = np.random.default_rng(0)
     draw = lambda *shape: jnp.asarray(rng.standard_normal((UPDATES, batch, *shape)), jnp.float32)
     batches = Batch(draw(OBS), jnp.tanh(draw(ACTIONS)), draw(), jnp.zeros((UPDATES, batch)), draw(OBS))
-    task, foreign = Task(config.algorithm, config.run.discount), sbx_round(config)
+    task = Task(config.algorithm, config.run.discount)
+    names = {"SBX's updates": False, "SBX's updates, critics with layer norms": True}
+    foreign = {name: sbx_round(config, layer_norm=norm) for name, norm in names.items()}
     times: dict[str, list[float]] = {}
 
     def measured(name: str, call: Callable[[], Any]) -> Any:
@@ -97,8 +98,9 @@ def main(*, write: bool = False) -> bool:
         inputs = task, agent.normaliser, batches, jr.key(index), jnp.float32(1.0)
         learners, _ = measured("SAC's updates", lambda inputs=inputs, given=learners: sac_round(inputs, given))
         measured("their products alone", lambda: sac_products(nets[0], nets[1], nets[2], batches))
-        if foreign is not None:
-            measured("SBX's updates", foreign)
+        for name, call in foreign.items():
+            if call is not None:
+                measured(name, call)
     print(f"batch {batch}, critics 2 x {config.networks.critic_width}, policy {config.networks.policy_width}")
     least = {name: 1e3 * min(values[1:]) / UPDATES for name, values in times.items()}
     report.table = [{"what": name, "ms each": each, "per second": 1e3 / each} for name, each in least.items()]
