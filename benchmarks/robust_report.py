@@ -56,8 +56,8 @@ CLAIMS = (
     Claim("Three times the samples do not raise E-MPO, held out", "12", "E-MPO", "E-MPO, 3 x", least=-MARGIN),
     Claim("RE-MPO above E-MPO with a third member of 1.5, held out", "14", "RE-MPO, third 1.5", "E-MPO"),
     Claim("RE-MPO above E-MPO with a third member of 2.5, held out", "14", "RE-MPO, third 2.5", "E-MPO"),
-    Claim("RE-MPO above E-MPO with a third member of 3.5, held out", "14", "RE-MPO, third 3.5", "E-MPO"),
-    Claim("A third member of 3.5 is worse than one of 2.5", "14", "RE-MPO, third 2.5", "RE-MPO, third 3.5"),
+    Claim("RE-MPO above E-MPO with a third member of 3, held out", "14", "RE-MPO, third 3", "E-MPO"),
+    Claim("A third member of 3 is worse than one of 2.5", "14", "RE-MPO, third 2.5", "RE-MPO, third 3"),
     Claim(
         "E-MPO no worse than RE-MPO where 1.9 is nominal",
         "15",

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import robust, robust_report
 from benchmarks.robust_report import Claim, judge, with_section
+from melro_gym.training.uncertainty import check_members
 
 DESCRIPTION = {"members": [0.5, 2.1], "holdout": [2.0, 2.2], "larger": [], "beyond": [], "steps": 10}
 PAGE = Path(__file__).parent.parent / "docs" / "robust.md"
@@ -95,12 +96,18 @@ def test_the_runs_are_the_papers():
 def test_sets_and_nominal_simulators_can_be_others():
     settings = robust.Settings()
     of = lambda method: robust.config_of("cartpole-balance", method, 0, settings)
-    assert of("RE-MPO, third 3.5").collection.members == [0.5, 1.9, 3.5]
-    assert of("RE-MPO, third 3.5").run.env_kwargs == {"value": 0.5}
+    assert of("RE-MPO, third 3").collection.members == [0.5, 1.9, 3.0]
+    assert of("RE-MPO, third 3").run.env_kwargs == {"value": 0.5}
     assert of("E-MPO, nominal 1.9").collection.members == []
     assert of("E-MPO, nominal 1.9").run.env_kwargs == of("RE-MPO, nominal 1.9").run.env_kwargs == {"value": 1.9}
     assert of("RE-MPO, nominal 1.9").collection.members == [0.5, 1.9, 2.1]
     assert robust.variations("walker-walk") == {}
+
+
+@pytest.mark.parametrize("task", ["cartpole-balance", "pendulum-swingup"])
+def test_no_environment_refuses_another_set(task):
+    for method in robust.variations(task):
+        check_members(robust.config_of(task, method, 0, robust.Settings()))
 
 
 @pytest.mark.parametrize("arguments", [{"tasks": ("cartpole-blance",)}, {"only": ("X-MPO",)}])
