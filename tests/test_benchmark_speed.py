@@ -11,7 +11,10 @@ import pytest
 from benchmarks import load, pages
 from benchmarks.__main__ import main
 from benchmarks.load import Report, Watch
-from benchmarks.profile import operations
+from benchmarks.options import ENVS, cell_name
+from benchmarks.profile import Kind, classes, operations
+from benchmarks.quality import CHEAPER, DEFAULT, LADDERS, against
+from benchmarks.quality import table as quality_table
 from benchmarks.tdmpc2 import tdmpc2_plan
 
 
@@ -81,6 +84,45 @@ def test_an_operation_in_a_loop_is_counted_as_often_as_it_runs():
     found = operations(lambda: call(x), 3)
     assert 7.0 in [kind.runs for kind in found]
     assert [kind.microseconds for kind in found] == sorted((kind.microseconds for kind in found), reverse=True)
+
+
+def test_kinds_of_operation_fall_into_classes():
+    names = (
+        "ynn_fusion",
+        "reduce_fusion",
+        "wrapped_tanh",
+        "copy_fusion",
+        "dot",
+        "multiply_add_fusion",
+        "wrapped_transpose",
+    )
+    kinds = [Kind(name, 2.0**place, 1.0) for place, name in enumerate(names)]
+    found = {"matrix products": 17.0, "reductions": 2.0, "elementwise": 36.0, "copies and moves": 72.0}
+    assert classes(kinds) == found
+    assert list(classes(kinds)) == ["copies and moves", "elementwise", "matrix products", "reductions"]
+
+
+def test_rungs_are_compared_with_the_default_episode_by_episode():
+    returns = {DEFAULT: ([10.0, 30.0], [100.0, 200.0]), "more": ([15.0, 35.0], [107.0, 207.0])}
+    records = {
+        cell_name(name, env): {"returns": values}
+        for name, both in returns.items()
+        for env, values in zip(ENVS, both, strict=False)
+    }
+    more = against(records, "more", ENVS[:2])
+    assert (more.mean, more.low, more.high) == pytest.approx((6.0, 6.0, 6.0))  # 5 and 7 in every episode
+    lines = quality_table(records, {DEFAULT: (3.0, 4.0, 6.0), "more": (1.0, 2.0, 2.5)}, ENVS[:2])
+    assert lines[2:] == [
+        f"| {DEFAULT} | 4.00 | 6.00 | 1.00 | 85 |  |",
+        "| more | 2.00 | 2.50 | 0.50 | 91 | +6 [+6, +6] |",
+    ]
+
+
+def test_every_ladder_has_the_default_and_each_name_once():
+    for rungs in LADDERS.values():
+        names = [rung.name for rung in rungs]
+        assert DEFAULT in names and len(set(names)) == len(names)
+    assert not next(rung for rung in CHEAPER if rung.name == DEFAULT).settings
 
 
 def test_a_folder_without_td_mpc2_is_refused(tmp_path):

@@ -11,7 +11,15 @@ import numpy as np
 from melro_gym.adaptation import AbstractEstimator
 from melro_gym.control.jitted import Compiled, Inputs, Kept, begin_row, improve_row
 from melro_gym.models import Agent
-from melro_gym.planning import PlanConfig, PlanResult
+from melro_gym.planning import PlanConfig, PlanResult, anytime
+
+Steps = int | np.ndarray
+"""Optimisation steps of all rows, or of each `(B,)`."""
+
+
+def steps_done(result: PlanResult, most: int) -> Steps:
+    """Steps of a search that may have ended by itself before so many."""
+    return most if result.steps_done is None else np.asarray(result.steps_done)
 
 
 class AnytimePlanner:
@@ -27,7 +35,7 @@ class AnytimePlanner:
 
     def plan(
         self, inputs: Inputs, config: PlanConfig, limit: float, chunk_steps: int, clock: Callable[[], float]
-    ) -> tuple[Any, Kept, PlanResult, int, bool]:
+    ) -> tuple[Any, Kept, PlanResult, Steps, bool]:
         """Plan in chunks for as long as the next one should end before `limit`, going by the last ones.
 
         Args:
@@ -46,17 +54,19 @@ class AnytimePlanner:
         belief, done, total = rows[1], 0, config.optimise_steps
         while done < total:
             if self.forced_steps is not None and done >= self.forced_steps:
-                return belief, kept, result, done, True
+                return belief, kept, result, steps_done(result, done), True
             before = clock()
             if self.forced_steps is None and before + self._chunk_seconds > limit:
                 self._chunk_seconds *= 0.9  # or one slow chunk would end planning for good
-                return belief, kept, result, done, True
+                return belief, kept, result, steps_done(result, done), True
             last = min(done + chunk_steps, total)
             rows, found = self._improve(config, rows, _count(done), _count(last))
             result = found.unpack()
             self._chunk_seconds = max(clock() - before, 0.9 * self._chunk_seconds)
             done = last
-        return belief, kept, result, done, False
+            if anytime.ended(rows[0], config):
+                break
+        return belief, kept, result, steps_done(result, done), False
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the record of what is compiled, which is made again."""

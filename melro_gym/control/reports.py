@@ -18,7 +18,8 @@ class Circumstances(NamedTuple):
 
     seconds: float
     deadline_hit: bool
-    steps_done: int
+    steps_done: int | np.ndarray
+    """Optimisation steps of all rows, or of each."""
 
     def report(self, failure: np.ndarray, facts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """One row each, with each row's failure and what the estimator says of it."""

@@ -16,7 +16,7 @@ import gymnasium as gym
 import numpy as np
 
 from melro_gym.adaptation import find_estimator
-from melro_gym.control.deadline import AnytimePlanner
+from melro_gym.control.deadline import AnytimePlanner, Steps, steps_done
 from melro_gym.control.inputs import ActionScale, Reading, read_numbers, read_observations
 from melro_gym.control.jitted import Compiled, Inputs, Kept, Lesson, base_row, decide_row
 from melro_gym.control.memory import Memory, begun, cleared, first_memory, queued
@@ -110,7 +110,7 @@ class Session:
             proposals = self.scale.to_env(self._asked(reading.obs))
         start, failure = self._proposals(proposals, failure, active)
         inputs = self._inputs(memory, reading.obs, start, active & readable, config)
-        belief, kept, result, steps_done, hit = self._compute(inputs, config, started)
+        belief, kept, result, steps, hit = self._compute(inputs, config, started)
         actions, failure = self._actions(inputs, memory.last, result, failure, active, config)
         executed, failed = self.scale.normalised(actions), failure != ""
         memory = self._learned(memory, belief, kept, active)
@@ -121,8 +121,8 @@ class Session:
         )
         seconds = self.clock() - started
         report = decision_report(result, executed, failed, config)
-        report |= Circumstances(seconds, hit, steps_done).report(failure, memory.facts)
-        self._count(seconds, steps_done, int(np.sum(failed)), config)
+        report |= Circumstances(seconds, hit, steps).report(failure, memory.facts)
+        self._count(seconds, int(np.max(steps)), int(np.sum(failed)), config)
         return self._acted(memory, result, actions, executed, failed, active), Decision(actions, report)
 
     def blank_report(self, memory: Memory, config: PlanConfig) -> dict[str, np.ndarray]:
@@ -203,11 +203,12 @@ class Session:
         committed = memory.given if self.options.latency_steps else None
         return Inputs(obs, memory.stream, proposals, committed, previous, lesson)
 
-    def _compute(self, inputs: Inputs, config: PlanConfig, started: float) -> tuple[Any, Kept, PlanResult, int, bool]:
+    def _compute(self, inputs: Inputs, config: PlanConfig, started: float) -> tuple[Any, Kept, PlanResult, Steps, bool]:
         """Belief, what else to keep and plans as NumPy, steps done, and whether the deadline decided."""
         if self.options.deadline is None:
             belief, found = self._plan(config, inputs)
-            return belief, *found.unpack(), config.optimise_steps, False
+            kept, result = found.unpack()
+            return belief, kept, result, steps_done(result, config.optimise_steps), False
         limit = started + self.options.deadline
         return self.anytime.plan(inputs, config, limit, self.options.chunk_steps, self.clock)
 

@@ -45,6 +45,9 @@ class PlanConfig(eqx.Module):
     """`m`: decisions that continue with the base policy, before the critic."""
     optimise_steps: int = count(10)
     """`D`: optimisation steps per decision; 0 leaves the base policy."""
+    patience: int = count(0)
+    """Steps in a row without a gain (`least_gain`) after which the search ends before step `D`; 0 does all steps. Not
+    in the paper."""
     rollouts: int = count(0)
     """Noise sequences per candidate, the same for all (the paper's `n_parallel_rollouts`); 0 scores by the means."""
     deterministic: bool = flag(True)
@@ -64,6 +67,9 @@ class PlanConfig(eqx.Module):
     guard_margin: Float[Array, ""] = number(0.0)
     """By how much, in units of return, a plan must be worth more than the base policy's own to be executed, with
     `guard`: what model and critic are not sure of is left to the base policy. Not in the paper."""
+    least_gain: Float[Array, ""] = number(0.0)
+    """By how much, in units of return, the mean score of a step's candidates must exceed that of all steps before to
+    count as a gain, with `patience`. Not in the paper."""
     warm_start_noise: Float[Array, ""] = number(0.01)
     """Half-width of the uniform noise added to the warm start (Algorithm 2, line 5)."""
     search: AbstractSearch = group(SEARCHES, chosen_by="optimiser", default="ars")

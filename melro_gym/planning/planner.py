@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from melro_gym.models import ActionDistribution, Agent
 from melro_gym.planning.config import PlanConfig
@@ -20,6 +20,7 @@ from melro_gym.planning.decision import (
     score_points,
     search_step,
 )
+from melro_gym.planning.patience import Standing, advance, first_standing
 
 
 class CandidateScores(NamedTuple):
@@ -52,6 +53,8 @@ class PlanResult(NamedTuple):
     """Whether the guard put the base policy's plan in place of the optimised one."""
     predicted: Float[Array, " S"]
     """State (normalised observation) in which the model expects the environment after its next step."""
+    steps_done: Int[Array, ""] | None = None
+    """Optimisation steps, with `PlanConfig(patience=...)`; None where all are done whatever they gain."""
     scores: CandidateScores | None = None
     """With `PlanConfig(keep_scores=True)`."""
 
@@ -84,13 +87,14 @@ def plan(
             the paper.
     """
     decision = begin_decision(agent, obs, key, config, proposal, committed, previous)
-    point, candidates = _search(agent, decision, config)
-    points = jnp.concatenate([point[None], fallbacks(decision)])
+    standing = _search(agent, decision, config)
+    points = jnp.concatenate([standing.point[None], fallbacks(decision)])
     values = score_points(agent, decision, points, config)
     chosen, value, place = choose(points, values, config.guard, config.guard_margin)
     shifted = None if decision.shifted is None else values[1]
-    scores = None if candidates is None else CandidateScores(values[-1], values[0], shifted, candidates)
-    return conclude(agent, decision, chosen, value, values[-1], place == len(values) - 1, scores)
+    tried = standing.candidates
+    scores = None if tried is None else CandidateScores(values[-1], values[0], shifted, tried)
+    return conclude(agent, decision, chosen, value, values[-1], place == len(values) - 1, standing, scores)
 
 
 def conclude(
@@ -100,6 +104,7 @@ def conclude(
     value: Float[Array, ""],
     base_value: Float[Array, ""],
     guarded: Bool[Array, ""],
+    standing: Standing,
     scores: CandidateScores | None,
 ) -> PlanResult:
     """The decision that executes `point`'s first distribution (Algorithm 2, line 10)."""
@@ -116,22 +121,21 @@ def conclude(
         base_value=base_value,
         guarded=guarded,
         predicted=predicted,
+        steps_done=None if standing.gains is None else standing.gains.steps,
         scores=scores,
     )
 
 
-def _search(
-    agent: Agent, decision: Decision, config: PlanConfig
-) -> tuple[Float[Array, "L D"], Float[Array, "steps C"] | None]:
-    """Where all optimisation steps lead, and the scores of what they tried where those are kept."""
+def _search(agent: Agent, decision: Decision, config: PlanConfig) -> Standing:
+    """Where all optimisation steps lead, or with `config.patience` those until the search gains nothing more."""
+    at = first_standing(agent, decision, config)
+    if config.patience or config.optimise_steps == 0:
+        return advance(agent, decision, at, 0, config.optimise_steps, config)
     step = search_step(agent, decision, config)
 
     def scanned(at: tuple[Array, Any], drawn: Any) -> tuple[tuple[Array, Any], Array | None]:
         point, state, scores = step(*at, drawn)
         return (point, state), scores if config.keep_scores else None
 
-    start = (decision.start, config.search.init(decision.start))
-    if config.optimise_steps == 0:
-        return decision.start, jnp.zeros((0, 0), decision.start.dtype) if config.keep_scores else None
-    (point, _), candidates = jax.lax.scan(scanned, start, decision.drawn)
-    return point, candidates
+    (point, state), candidates = jax.lax.scan(scanned, (at.point, at.state), decision.drawn)
+    return Standing(point, state, None, candidates)

@@ -171,9 +171,9 @@ def _observations(count=8):
     return iter(rows)
 
 
-@pytest.mark.parametrize("latency", [0, 2])
-def test_a_replay_repeats_every_action_bit_for_bit(agent, tmp_path, latency):
-    settings = {**TINY, "latency_steps": latency, "deadline": 0.02, "chunk_steps": 1}
+@pytest.mark.parametrize(("latency", "patience"), [(0, 0), (2, 0), (0, 1)])
+def test_a_replay_repeats_every_action_bit_for_bit(agent, tmp_path, latency, patience):
+    settings = {**TINY, "latency_steps": latency, "deadline": 0.02, "chunk_steps": 1, "patience": patience}
     controller = robot_controller(agent, -2.0, 2.0, **settings, seed=1)
     ticks = iter(np.arange(0.0, 1.0, 0.003))  # time passes at every look at the clock, so that deadlines cut plans
     controller._session.clock = lambda: float(next(ticks))

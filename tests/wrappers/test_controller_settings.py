@@ -18,7 +18,7 @@ from toys import tiny_agent
 from melro_gym import MELROController
 from melro_gym.models import AbstractSingleModel, EnsembleWorldModel
 
-OWN = {"entropy_weight", "discount", "guard_margin", "kl_weight", "warm_start_noise"}
+OWN = {"entropy_weight", "discount", "guard_margin", "least_gain", "kl_weight", "warm_start_noise"}
 NUMBERS = {
     "ars": OWN | {"perturbation_std", "step_size"},
     "gradient": OWN | {"step_size"},

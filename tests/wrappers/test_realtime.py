@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from toys import LinearModel, linear_agent, tiny_agent
 
-from melro_gym import MELROController, PlanConfig, plan
+from melro_gym import MELROController, PlanConfig, VectorMELROController, plan
 from melro_gym.planning import anytime
 from melro_gym.wrappers import DelayedAction
 
@@ -78,7 +78,7 @@ def test_chunks_find_what_one_call_finds(agent, chunk):
     improve = eqx.filter_jit(anytime.improve)
     for first in range(0, 6, chunk):
         progress, result = improve(agent, progress, np.asarray(first), np.asarray(min(first + chunk, 6)), config)
-    np.testing.assert_allclose(progress.point[..., :2], whole.plan.mean, atol=1e-4)
+    np.testing.assert_allclose(progress.standing.point[..., :2], whole.plan.mean, atol=1e-4)
     assert float(result.value) >= float(whole.value) - 1e-4
 
 
@@ -120,6 +120,33 @@ def test_planning_takes_the_steps_that_fit_before_the_deadline(agent, monkeypatc
     assert env.last_report["deadline_hit"] == (steps < 6)
     assert env.last_report["value"] >= env.last_report["base_value"]
     assert env.counters.overruns == 0 and env.counters.fallbacks == 0
+
+
+@pytest.mark.parametrize(("deadline", "steps", "seconds"), [(10.0, 3, 0.3), (0.25, 2, 0.2)])
+def test_a_search_that_gains_nothing_ends_before_its_deadline(agent, monkeypatch, deadline, steps, seconds):
+    """The first step is what the others are measured against; after two without a gain there is no fourth."""
+    env = _controller(agent, deadline=deadline, chunk_steps=1, patience=2, least_gain=1e6)
+    ticks = Ticks(monkeypatch, env, cost=0.1)
+    env.act(OBS)
+    assert env.last_report["steps_done"] == steps
+    assert env.last_report["deadline_hit"] == (steps < 3)
+    assert ticks.now == pytest.approx(seconds)
+
+
+def test_each_row_reports_the_steps_of_its_own_search(agent):
+    settings: dict[str, Any] = {**TINY, "patience": 1, "least_gain": 0.03, "seed": 0}
+    alone = [MELROController(Drift(), agent, **settings) for _ in range(3)]
+    together = VectorMELROController(gym.vector.SyncVectorEnv([Drift] * 3), agent, **settings)
+    together.reset(seed=0)
+    for row, env in enumerate(alone):
+        env.reset(seed=row)
+    seen = set()
+    for _ in range(4):
+        report = together.step(None)[4]["melro"]
+        steps = [env.step(None)[4]["melro"]["steps_done"] for env in alone]
+        np.testing.assert_array_equal(report["steps_done"], steps)
+        seen |= set(steps)
+    assert len(seen) > 2
 
 
 def test_no_time_at_all_gives_the_base_policys_action_until_there_is_some(agent, monkeypatch):
