@@ -10,6 +10,8 @@ import pytest
 
 from benchmarks import load, pages
 from benchmarks.__main__ import main
+from benchmarks.gains import Gain
+from benchmarks.gains import table as gains_table
 from benchmarks.load import Report, Watch
 from benchmarks.options import ENVS, cell_name
 from benchmarks.profile import Kind, classes, operations
@@ -100,6 +102,12 @@ def test_kinds_of_operation_fall_into_classes():
     found = {"matrix products": 17.0, "reductions": 2.0, "elementwise": 36.0, "copies and moves": 72.0}
     assert classes(kinds) == found
     assert list(classes(kinds)) == ["copies and moves", "elementwise", "matrix products", "reductions"]
+
+
+def test_gains_are_shares_of_the_default_s_robot_by_robot():
+    usual, half = [Gain(0.2, 0.3, 10.0), Gain(4.0, 0.1, 10.0)], [Gain(0.1, 0.5, 3.0), Gain(3.0, 0.3, 4.0)]
+    lines = gains_table({DEFAULT: usual, "half": half})
+    assert lines[2:] == [f"| {DEFAULT} | 10.0 | 1.00 | 0.20 |", "| half | 3.5 | 0.62 | 0.40 |"]
 
 
 def test_rungs_are_compared_with_the_default_episode_by_episode():
