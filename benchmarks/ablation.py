@@ -47,6 +47,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "worst of three models": {"ensemble_size": 3, "backup": "worst"},
     "mean of three models": {"ensemble_size": 3, "backup": "mean"},
     "diverse starts": {"start_prioritisation": 0.6},
+    "entropy weight learned": {"entropy_weight": "auto", "entropy_rise": 0.0},
 }
 """One setting changed each, from the settings of the task."""
 
@@ -64,7 +65,19 @@ class Task(NamedTuple):
 
 _SIMPLEST: dict[str, Any] = {"entropy_rise": 0.0, "reward_input": "state", "policy_width": 64}
 """Where the preset has what the variants add."""
-_JOINTS = ("right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle")
+_WALKER_JOINTS = ("right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle")
+_CHEETAH_JOINTS = ("back_hip", "back_knee", "back_ankle", "front_hip", "front_knee", "front_ankle")
+
+
+def _disabled(robot: str, joints: Sequence[str]) -> tuple[Env, ...]:
+    return tuple((f"{robot}-DisabledJoint-v0", {"joint": joint, "randomize": False}) for joint in joints)
+
+
+def _pole_lengths(**more: Any) -> tuple[Env, ...]:
+    return tuple(("CartpoleSwingup-PoleLength-v0", {"value": value, **more}) for value in (0.5, 1.5, 2.0))
+
+
+_WEIGHT = ("default", "entropy weight learned")
 TASKS: dict[str, Task] = {
     "cartpole-swingup": Task(
         {
@@ -83,7 +96,7 @@ TASKS: dict[str, Task] = {
             "eval_every": 4_000,
             "eval_episodes": 5,
         },
-        tuple(("CartpoleSwingup-PoleLength-v0", {"value": value, "action_repeat": 4}) for value in (0.5, 1.5, 2.0)),
+        _pole_lengths(action_repeat=4),
         tuple(name for name in VARIANTS if name != "slow, constant steps"),
         3,
     ),
@@ -95,7 +108,7 @@ TASKS: dict[str, Task] = {
             "final_learning_rate": 1.0,  # the beginning of a long run
             "eval_every": 5_000,
         },
-        tuple(("WalkerWalk-DisabledJoint-v0", {"joint": joint, "randomize": False}) for joint in _JOINTS),
+        _disabled("WalkerWalk", _WALKER_JOINTS),
         (
             "default",
             "models take (mu, sigma)",
@@ -110,7 +123,13 @@ TASKS: dict[str, Task] = {
         ),
         1,
     ),
+    "walker-walk-whole": Task({"env": "WalkerWalk-v0"}, _disabled("WalkerWalk", _WALKER_JOINTS), _WEIGHT, 5),
+    "cheetah-run-whole": Task({"env": "CheetahRun-v0"}, _disabled("CheetahRun", _CHEETAH_JOINTS), _WEIGHT, 3),
+    "cartpole-swingup-whole": Task(
+        {"env": "CartpoleSwingup-v0", "total_env_steps": 40_000, "eval_every": 4_000}, _pole_lengths(), _WEIGHT, 3
+    ),
 }
+"""The `-whole` ones are whole runs of the preset."""
 
 
 class Cell(NamedTuple):
@@ -184,7 +203,7 @@ class Settings:
     """Train with one setting changed at a time, and compare."""
 
     task: str = "cartpole-swingup"
-    """`cartpole-swingup` or `walker-walk`."""
+    """`cartpole-swingup` or `walker-walk`; with `-whole`, as `cheetah-run-whole`, all of a run by the preset."""
     only: tuple[str, ...] = ()
     """Variants to run besides `default`; the task's by default."""
     seeds: int | None = None
