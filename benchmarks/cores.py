@@ -1,7 +1,8 @@
 """Rounds per second of a training on one core, on several devices, and of several trainings side by side.
 
 Run `python -m benchmarks cores`. Sizes are the `cpu` preset's on the walker. Each row is a process of its own, since
-the number of devices is settled when JAX begins; the rows take turns.
+the number of devices is settled when JAX begins; the rows take turns. `python -m benchmarks.cores RUNS DEVICES PLATFORM`
+prints one row, on a GPU with `gpu` for the last word.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class Way(NamedTuple):
     runs: int
     devices: int
     """CPU devices that JAX has; 0 leaves everything to JAX."""
+    platform: str = "cpu"
+    """Where the updates run, such as `gpu`."""
 
 
 WAYS = {
@@ -68,7 +71,7 @@ def rate(way: Way) -> float:
 
     config = make_config("cpu", eval_every=10**6, initial_model_updates=40)
     with tempfile.TemporaryDirectory() as folder:
-        train_seeds(config, Path(folder), way.runs, at_once=way.runs, watch=watch)
+        train_seeds(config, Path(folder), way.runs, at_once=way.runs, watch=watch, device=way.platform)
     begin, end = max(run[0] for run in ends), min(run[-1] for run in ends)
     if end <= begin:
         raise RuntimeError("The runs were never all under way at once: raise `ROUNDS`.")
@@ -99,4 +102,4 @@ def main(*, write: bool = False) -> bool:
 
 
 if __name__ == "__main__":
-    print(rate(Way(*map(int, sys.argv[1:3]))))
+    print(rate(Way(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])))

@@ -71,7 +71,7 @@ class Task(NamedTuple):
 TASKS = {
     "cartpole-balance": Task(30_000, (2.6, 3.0), thirds=(1.5, 2.5, 3.0)),
     "cartpole-swingup": Task(100_000),
-    "pendulum-swingup": Task(300_000, settings={"random_share": 0.3, "random_hold": 20}, thirds=(1.2, 1.3, 2.0)),
+    "pendulum-swingup": Task(150_000, settings={"random_share": 0.3, "random_hold": 20}, thirds=(1.2, 1.3, 2.0)),
     "walker-walk": Task(200_000),
 }
 
