@@ -1,8 +1,8 @@
 """Rounds per second of a training on one core, on several devices, and of several trainings side by side.
 
 Run `python -m benchmarks cores`. Sizes are the `cpu` preset's on the walker. Each row is a process of its own, since
-the number of devices is settled when JAX begins; the rows take turns. `python -m benchmarks.cores RUNS DEVICES PLATFORM`
-prints one row, on a GPU with `gpu` for the last word.
+the number of devices is settled when JAX begins; the rows take turns. `python -m benchmarks.cores RUNS DEVICES` prints
+one row, and with `gpu` as a third word the row on a GPU.
 """
 
 from __future__ import annotations
