@@ -17,6 +17,7 @@ from melro_gym.files import write_text
 
 Groups = Mapping[str, Sequence[Record]]
 """Records of each method's seeds."""
+CARTPOLE = "cartpole-balance"
 MARGIN = 50.0
 """Return, of 1000, by which one that is "no worse" may lie lower."""
 BEGIN, END = "<!-- {}: begin -->", "<!-- {}: end -->"
@@ -35,6 +36,8 @@ class Claim(NamedTuple):
     """`holdout`, `larger`, `beyond` (values that the paper does not have) or `nominal`."""
     least: float = 0.0
     """By how much more; `-MARGIN` where the claim is that it is no worse."""
+    task: str = ""
+    """The only one that has these methods; any by default."""
 
 
 CLAIMS = (
@@ -54,16 +57,17 @@ CLAIMS = (
     Claim("RE-MPO no worse than R-MPO, held out", "11", "RE-MPO", "R-MPO", least=-MARGIN),
     Claim("RE-MPO above E-MPO on three times the samples, held out", "12", "RE-MPO", "E-MPO, 3 x"),
     Claim("Three times the samples do not raise E-MPO, held out", "12", "E-MPO", "E-MPO, 3 x", least=-MARGIN),
-    Claim("RE-MPO above E-MPO with a third member of 1.5, held out", "14", "RE-MPO, third 1.5", "E-MPO"),
-    Claim("RE-MPO above E-MPO with a third member of 2.5, held out", "14", "RE-MPO, third 2.5", "E-MPO"),
-    Claim("RE-MPO above E-MPO with a third member of 3, held out", "14", "RE-MPO, third 3", "E-MPO"),
-    Claim("A third member of 3 is worse than one of 2.5", "14", "RE-MPO, third 2.5", "RE-MPO, third 3"),
+    Claim("RE-MPO above E-MPO with a third member of 1.5, held out", "14", "RE-MPO, third 1.5", "E-MPO", task=CARTPOLE),
+    Claim("RE-MPO above E-MPO with a third member of 2.5, held out", "14", "RE-MPO, third 2.5", "E-MPO", task=CARTPOLE),
+    Claim("RE-MPO above E-MPO with a third member of 3, held out", "14", "RE-MPO, third 3", "E-MPO", task=CARTPOLE),
+    Claim("A third member of 3 is worse than one of 2.5", "14", "RE-MPO, third 2.5", "RE-MPO, third 3", task=CARTPOLE),
     Claim(
         "E-MPO no worse than RE-MPO where 1.9 is nominal",
         "15",
         "E-MPO, nominal 1.9",
         "RE-MPO, nominal 1.9",
         least=-MARGIN,
+        task=CARTPOLE,
     ),
     Claim(
         "E-MPO no worse than RE-MPO where 2.1 is nominal",
@@ -71,6 +75,7 @@ CLAIMS = (
         "E-MPO, nominal 2.1",
         "RE-MPO, nominal 2.1",
         least=-MARGIN,
+        task=CARTPOLE,
     ),
 )
 """The orderings of sections 4.1, 4.2, H.4 and H.5 that these tasks can test; 14 and 15 are the cart-pole's."""
@@ -149,36 +154,41 @@ def returns_table(description: Mapping[str, Any], groups: Groups) -> list[str]:
     return lines
 
 
-def claims_table(description: Mapping[str, Any], groups: Groups) -> list[str]:
-    """Markdown lines: a row per claim."""
+def claims_table(task: str, description: Mapping[str, Any], groups: Groups) -> list[str]:
+    """Markdown lines: a row per claim of which there are rows of both methods, and the other claims in a sentence."""
     lines = [markdown_row(["claim", "figure", "difference of means [95 %]", "verdict"]), markdown_row(["---"] * 4)]
-    for claim in CLAIMS:
-        if not values_of(description, claim.where):
-            continue
+    claims = [claim for claim in CLAIMS if claim.task in ("", task) and values_of(description, claim.where)]
+    missing = []
+    for claim in claims:
         found = judge(claim, description, groups)
+        if np.isnan(found.mean):
+            missing.append(claim.text)
+            continue
         interval = "" if np.isnan(found.low) else f" [{found.low:.0f}, {found.high:.0f}]"
-        lines.append(
-            markdown_row(
-                [
-                    claim.text,
-                    claim.figure,
-                    "" if np.isnan(found.mean) else f"{found.mean:+.0f}{interval}",
-                    found.verdict,
-                ]
-            )
-        )
-    return lines
+        lines.append(markdown_row([claim.text, claim.figure, f"{found.mean:+.0f}{interval}", found.verdict]))
+    return [*lines, "", f"Not tested on this task: {'; '.join(missing)}."] if missing else lines
+
+
+def panels_of(groups: Groups) -> list[list[str]]:
+    """The methods that there are rows of, a list per panel; none of them in two panels where one shows them all."""
+    found: list[list[str]] = []
+    for panel in PANELS:
+        names = [name for name in panel if name in groups]
+        if names and not any(set(names) <= set(others) for others in found):
+            found.append(names)
+    return found
 
 
 def draw(path: Path, description: Mapping[str, Any], groups: Groups, title: str) -> None:
     """Return over the test values; every seed thin, the mean thick, the set's members marked below."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12.0, 3.6), layout="constrained")
-    panels = figure.subplots(1, len(PANELS), sharex=True, sharey=True)
+    shown = panels_of(groups)
+    figure = Figure(figsize=(12.0 if len(shown) > 1 else 6.0, 3.6), layout="constrained")
+    panels = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0]
     tests = sorted(set().union(*(values_of(description, part) for part in ("nominal", "larger", "holdout", "beyond"))))
-    for axes, names in zip(panels, PANELS, strict=True):
-        for name in (name for name in names if name in groups):
+    for axes, names in zip(panels, shown, strict=True):
+        for name in names:
             style = {"color": COLOURS[name[0]], "linestyle": "--" if "3 x" in name else "-"}
             curves = np.array([[mean_at(record, [value]) for value in tests] for record in groups[name]])
             axes.plot(tests, curves.T, linewidth=0.6, alpha=0.6, **style)
@@ -187,8 +197,7 @@ def draw(path: Path, description: Mapping[str, Any], groups: Groups, title: str)
         axes.axvspan(min(held_out), max(held_out), color="#e9edf0", zorder=0)
         axes.plot(description["members"], [0.0] * len(description["members"]), "k^", markersize=5, clip_on=False)
         axes.set_ylim(0.0, 1000.0)
-        if any(name in groups for name in names):
-            axes.legend(frameon=False, fontsize="x-small", loc="best")
+        axes.legend(frameon=False, fontsize="x-small", loc="best")
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("return")
     figure.supxlabel("value of the perturbation; grey: held out; triangles: the set's members, first the nominal one")
@@ -230,7 +239,7 @@ def _section(task: str, path: Path, description: Mapping[str, Any], groups: Grou
         "",
         f"![Return of each method over the test values]({link})",
         "",
-        *claims_table(description, groups),
+        *claims_table(task, description, groups),
         "",
     ]
 

@@ -65,6 +65,20 @@ def test_every_claim_is_of_methods_that_are_run():
     assert {name for panel in robust_report.PANELS for name in panel} == set(robust.METHODS)
 
 
+def test_a_task_without_some_methods_says_which_claims_it_cannot_test():
+    groups = {"E-MPO": group(500.0, 510.0, 520.0), "RE-MPO": group(900.0, 910.0, 920.0)}
+    *rows, _, missing = robust_report.claims_table("walker-walk", DESCRIPTION, groups)
+    assert rows[2].startswith("| RE-MPO above E-MPO, held out | 1 | +400 [") and rows[2].endswith("| reproduced |")
+    assert "SRE-MPO above E-MPO" in missing and "larger test set" not in missing
+    assert (
+        "third member" not in missing
+        and "third member" in robust_report.claims_table("cartpole-balance", DESCRIPTION, groups)[-1]
+    )
+    assert robust_report.panels_of(groups) == [["E-MPO", "RE-MPO"]]
+    everything = dict.fromkeys(robust.METHODS, group(1.0))
+    assert robust_report.panels_of(everything) == [list(panel) for panel in robust_report.PANELS]
+
+
 def test_the_page_shows_what_the_rows_say():
     text = PAGE.read_text(encoding="utf-8")
     assert with_section(text, robust_report.results(PAGE.parent / "results", tuple(robust.TASKS), PAGE.parent)) == text

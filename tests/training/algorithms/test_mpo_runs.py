@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import equinox as eqx
@@ -93,16 +94,38 @@ def test_members_of_a_run_without_a_set_are_refused(robust, tmp_path):
         fit_world_model(tmp_path, agent=str(robust / "last.safetensors"), members=True, updates=40)
 
 
+@pytest.fixture(scope="module")
+def without_a_set(tmp_path_factory):
+    """What a short run of `mpo`, `e-mpo` or `e-svg` learned."""
+    folder = tmp_path_factory.mktemp("none")
+
+    @cache
+    def learned(name):
+        train(ENV, folder / name, algorithm=name, env_kwargs={"value": 1.0}, **SETTINGS)
+        return {name: array for name, array in states(folder / name).items() if name.startswith("learner")}
+
+    return learned
+
+
 @pytest.mark.slow
-def test_a_set_of_the_environment_itself_is_no_set_bit_for_bit(tmp_path):
-    settings = {**SETTINGS, "env_kwargs": {"value": 1.0}}
-    train(ENV, tmp_path / "none", algorithm="mpo", **settings)
-    train(ENV, tmp_path / "itself", algorithm="r-mpo", members=[1.0], **settings)
-    first, second = states(tmp_path / "none"), states(tmp_path / "itself")
-    learned = [name for name in first if name.startswith("learner")]
-    assert len(learned) > 50
-    for name in learned:
-        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+@pytest.mark.parametrize(
+    ("name", "plain", "copies"),
+    [
+        ("r-mpo", "mpo", 1),
+        ("r-mpo", "mpo", 3),
+        ("sr-mpo", "mpo", 3),
+        ("re-mpo", "e-mpo", 3),
+        ("sre-mpo", "e-mpo", 3),
+        ("re-svg", "e-svg", 3),
+        ("sre-svg", "e-svg", 1),
+    ],
+)
+def test_copies_of_the_environment_are_no_set_bit_for_bit(without_a_set, tmp_path, name, plain, copies):
+    train(ENV, tmp_path, algorithm=name, members=[1.0] * copies, env_kwargs={"value": 1.0}, **SETTINGS)
+    first, second = without_a_set(plain), states(tmp_path)
+    assert len(first) > 50
+    for leaf, array in first.items():
+        np.testing.assert_array_equal(array, second[leaf], err_msg=leaf)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -86,12 +87,26 @@ def robust_targets(
     All members see the same noise: the least of several estimates with noise of their own would lie below all of them,
     even where the members are the same.
     """
-    value = lambda states: state_values(evaluated, states, noise, kl_weight)
-    # one member after the other: in one product, their rows could round otherwise than one member's alone
-    values = jax.lax.map(value, successors.states)
-    target = lambda reward, end, following: bellman_target(reward, end, following, discount)
-    targets = jax.vmap(target)(successors.rewards, successors.terminated, values)
+
+    def promise(following: Successors) -> Float[Array, " B"]:
+        value = state_values(evaluated, following.states, noise, kl_weight)
+        return bellman_target(following.rewards, following.terminated, value, discount)
+
+    targets = one_by_one(promise, successors)
     return over_members(targets, backup), targets
+
+
+def one_by_one(promise: Callable[[Successors], Float[Array, " B"]], successors: Successors) -> Float[Array, "K B"]:
+    """What each member promises, by a loop over members that is the same program for any `K`.
+
+    All members in one product could round otherwise than one alone, and so could a loop over one, which a compiler
+    unrolls. Here it cannot: the barrier hides how often the loop goes round, and the repeated first member, which is
+    not looked at, that there may be only one to choose. Has no gradient.
+    """
+    padded = jax.tree.map(lambda leaf: jnp.concatenate([leaf, leaf[:1]]), successors)
+    count = jax.lax.optimization_barrier(jnp.int32(len(successors.rewards)))
+    step = lambda k, targets: targets.at[k].set(promise(jax.tree.map(lambda leaf: leaf[k], padded)))
+    return jax.lax.fori_loop(0, count, step, jnp.zeros_like(padded.rewards))[:-1]
 
 
 def set_metrics(
