@@ -12,7 +12,7 @@ from scipy import stats
 from toys import TINY, tiny_agent
 
 from melro_gym.models import MLP, ActionDistribution, Agent, AgentConfig, WorldModel
-from melro_gym.models.networks import examples_as_columns
+from melro_gym.models.networks import ACTIVATIONS, examples_as_columns
 from melro_gym.models.world_model import REWARD_INPUTS
 
 
@@ -45,6 +45,23 @@ def test_mlp_with_examples_in_columns_equals_its_formula_for_each(key, layer_nor
     with examples_as_columns():
         outputs = jax.vmap(net)(jnp.asarray(xs))
     np.testing.assert_allclose(outputs, [_numpy_mlp(net, x) for x in xs], rtol=1e-4, atol=1e-5)
+
+
+def test_the_gradient_through_layer_norms_is_that_of_equinoxs(key):
+    net = MLP(3, 2, 8, 2, layer_norm=True, key=key)
+    xs = jnp.array([[0.3, -1.0, 2.0], [5.0, 0.0, -0.1]])
+
+    def theirs(net, x):
+        for layer, norm in zip(net.hidden, net.norms, strict=True):
+            x = ACTIVATIONS[net.activation](norm(layer(x)))
+        return net.output(x)
+
+    of = lambda call: eqx.filter_grad(lambda net: jnp.sum(jnp.sin(jax.vmap(lambda x: call(net, x))(xs))))(net)
+    ours, expected = of(lambda net, x: net(x)), of(theirs)
+    for first, second in zip(jax.tree.leaves(ours), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-6)
+    forward = jax.jvp(lambda x: net(x), (xs[0],), (xs[1],))[1]
+    np.testing.assert_allclose(forward, jax.jacrev(net)(xs[0]) @ xs[1], rtol=1e-4, atol=1e-6)
 
 
 def test_transition_is_the_gated_mix_of_equations_7_and_8(key):
