@@ -73,6 +73,7 @@ TASKS = {
     "cartpole-swingup": Task(100_000),
     "pendulum-swingup": Task(150_000, settings={"random_share": 0.3, "random_hold": 20}, thirds=(1.2, 1.3, 2.0)),
     "walker-walk": Task(200_000),
+    "hand": Task(20_000),
 }
 
 
@@ -172,7 +173,7 @@ class Settings:
     """Train by the names of the paper, and compare at the values held out."""
 
     tasks: tuple[str, ...] = ("cartpole-balance",)
-    """Of `cartpole-balance`, `cartpole-swingup`, `pendulum-swingup`, `walker-walk`."""
+    """Of `cartpole-balance`, `cartpole-swingup`, `pendulum-swingup`, `walker-walk`, `hand`."""
     only: tuple[str, ...] = tuple(METHODS)
     """Methods, also `RE-MPO, third 2.5` or `E-MPO, nominal 1.9` (`variations`), which do not run otherwise."""
     seeds: int = 3

@@ -195,8 +195,10 @@ def draw(path: Path, description: Mapping[str, Any], groups: Groups, title: str)
             axes.plot(tests, curves.mean(axis=0), linewidth=2.0, label=f"{name} ({len(curves)})", **style)
         held_out = description["holdout"]
         axes.axvspan(min(held_out), max(held_out), color="#e9edf0", zorder=0)
-        axes.plot(description["members"], [0.0] * len(description["members"]), "k^", markersize=5, clip_on=False)
-        axes.set_ylim(0.0, 1000.0)
+        marks = {"markersize": 5, "clip_on": False, "transform": axes.get_xaxis_transform()}
+        axes.plot(description["members"], [0.0] * len(description["members"]), "k^", **marks)
+        if min(mean_at(record, tests) for group in groups.values() for record in group) >= 0.0:
+            axes.set_ylim(0.0, 1000.0)
         axes.legend(frameon=False, fontsize="x-small", loc="best")
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("return")
