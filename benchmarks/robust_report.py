@@ -202,7 +202,9 @@ def draw(path: Path, description: Mapping[str, Any], groups: Groups, title: str)
         axes.legend(frameon=False, fontsize="x-small", loc="best")
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("return")
-    figure.supxlabel("value of the perturbation; grey: held out; triangles: the set's members, first the nominal one")
+    figure.supxlabel(
+        "value of the perturbation\ngrey: held out; triangles: the set, its first member nominal", fontsize="medium"
+    )
     figure.suptitle(f"{title}: thin lines are single runs, in brackets their number", fontsize="medium")
     save_figure(figure, path)
 
