@@ -23,6 +23,7 @@ from melro_gym.evaluation.players import Player, read_players
 from melro_gym.evaluation.results import pack_results
 from melro_gym.evaluation.study import PROTOCOLS, Done, Study, make_study, run_study
 from melro_gym.evaluation.tasks import Task
+from melro_gym.files import write_bytes
 from melro_gym.suites import Case, load_suite, nominal_case
 from melro_gym.training import TrainConfig, harden_config, make_config, train
 
@@ -154,7 +155,7 @@ class Settings:
     records: Path = Path("runs/evidence")
     """Where the records of finished tasks are kept, a folder per part."""
     out: Path = Path("docs/results/evidence")
-    """Where the packed records go, a file per part."""
+    """Where the packed records go, a file per part. Those that are there count as played."""
     page: Path = evidence_page.PAGE
     """Page whose section of results is written anew."""
     only: tuple[str, ...] = field(default_factory=lambda: tuple(PARTS))
@@ -250,6 +251,8 @@ def play(settings: Settings) -> None:
     folder = settings.records / "quick" if settings.quick else settings.records
     missing: list[str] = []
     for name in settings.only:
+        if not settings.quick:
+            unpack(settings, name)
         study, lacking = part_study(settings, name)
         missing += lacking
         studies |= {name: study} if study else {}
@@ -266,6 +269,13 @@ def play(settings: Settings) -> None:
     clock = Clock(expected)
     for name, study in () if settings.count else studies.items():
         run_study(study, folder / name, backend="joblib", jobs=settings.jobs, on_done=clock.show)
+
+
+def unpack(settings: Settings, name: str) -> None:
+    """Let the committed records of a part count as played, where none are kept yet."""
+    packed, folder = settings.out / f"{name}.jsonl.gz", settings.records / name
+    if packed.exists() and not folder.exists():
+        write_bytes(folder / packed.name, packed.read_bytes())
 
 
 def pack(settings: Settings) -> None:

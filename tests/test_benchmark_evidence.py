@@ -120,6 +120,9 @@ def test_what_is_missing_is_played_and_packed(tmp_path, monkeypatch, capsys):
     evidence.main(dataclasses.replace(settings, quick=True))
     assert len(read_results(tmp_path / "records" / "quick" / "toy").records) == 2
     assert len(read_results(tmp_path / "out" / "toy.jsonl.gz").records) == 3
+    capsys.readouterr()
+    evidence.main(dataclasses.replace(settings, records=tmp_path / "others"))
+    assert "1 tasks, 0 of them missing" in capsys.readouterr().out, "packed records count as played"
 
 
 def test_training_goes_on_with_what_was_begun(tmp_path, monkeypatch):
