@@ -15,6 +15,10 @@ FORMAT = 1
 """Of the records; part of every task's hash."""
 _HASHED = ("env_id", "env_kwargs", "challenge", "agent_sha256", "method", "settings", "seed", "episodes")
 
+LATER: dict[str, Any] = {"guard_margin": 0.0, "patience": 0, "least_gain": 0.0}
+"""Settings that were added after records had been made, with the values at which they change nothing. So long as they
+have these, a task is the one of the records that lack them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EpisodeRecord:
@@ -127,6 +131,11 @@ class EpisodeRecord:
         return task_hash({name: getattr(self, name) for name in _HASHED})
 
 
+def comparable_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`settings` without those of `LATER` that change nothing: equal for records from before and after."""
+    return {name: value for name, value in settings.items() if name not in LATER or value != LATER[name]}
+
+
 def task_hash(description: Mapping[str, Any]) -> str:
     """16 hexadecimal digits that stand for what a task's episodes depend on, but for versions.
 
@@ -135,6 +144,7 @@ def task_hash(description: Mapping[str, Any]) -> str:
             anything else in it is left out.
     """
     content = {"format": FORMAT} | {name: description[name] for name in _HASHED}
+    content["settings"] = comparable_settings(content["settings"])
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from melro_gym.evaluation.episodes import EpisodeRecord
+from melro_gym.evaluation.episodes import EpisodeRecord, comparable_settings
 from melro_gym.evaluation.records import Row, make_row
 from melro_gym.evaluation.table import EvaluationTable
 from melro_gym.files import write_bytes, write_text
@@ -272,7 +272,7 @@ def _mixtures(records: Sequence[EpisodeRecord]) -> Iterator[Problem]:
 
 
 def _comparable(record: EpisodeRecord) -> dict[str, Any]:
-    return {**record.settings, "episodes": record.episodes}
+    return {**comparable_settings(record.settings), "episodes": record.episodes}
 
 
 def _differences(texts: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 from melro_gym.checkpoint import load_agent, package_versions
 from melro_gym.evaluation.backends import find_backend
+from melro_gym.evaluation.episodes import comparable_settings
 from melro_gym.evaluation.players import Load, Player
 from melro_gym.evaluation.results import Results, add_run, complete_tasks, read_results, write_task
 from melro_gym.evaluation.tasks import Task, check_tasks, make_tasks, run_task
@@ -175,11 +176,11 @@ def refuse_mixtures(folder: str | os.PathLike[str], tasks: Iterable[Task]) -> No
             )
     own: dict[str, str] = {}
     for record in records:
-        own[record.player] = json.dumps([record.settings, record.episodes], sort_keys=True)
+        own[record.player] = json.dumps([comparable_settings(record.settings), record.episodes], sort_keys=True)
         own[f"{record.agent}, training seed {record.training_seed}"] = record.agent_sha256
     for task in tasks:
         player, file = task.player, task.description["agent_sha256"]
-        settings = json.dumps([player.settings, task.episodes], sort_keys=True)
+        settings = json.dumps([comparable_settings(player.settings), task.episodes], sort_keys=True)
         seed = player.training.get("training_seed")
         if own.get(player.name, settings) != settings:
             raise ValueError(

@@ -10,8 +10,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from melro_gym.evaluation.episodes import EpisodeRecord
+from melro_gym.evaluation.episodes import LATER, EpisodeRecord
 from melro_gym.evaluation.results import add_run, complete_tasks, pack_results, read_results, write_task
+from melro_gym.planning import PlanConfig
 
 
 def make_task(returns, *, env_id="Toy-v0", seed=0, versions=None, **other) -> list[EpisodeRecord]:
@@ -62,6 +63,20 @@ def test_rows_have_the_returns_of_all_seeds_in_order(tmp_path):
     other, toy = read_results(tmp_path).rows()
     assert (toy.env_id, toy.method, toy.returns, toy.mean) == ("Toy-v0", "plain melro", [1.0, 2.0, 3.0, 4.0], 2.5)
     assert other.returns == [7.0, 8.0]
+
+
+def test_records_from_before_a_setting_are_those_where_it_changes_nothing(tmp_path):
+    assert {name: getattr(PlanConfig(), name) for name in LATER} == LATER
+    before = make_task([1.0, 2.0])
+    after, other = (
+        make_task([1.0, 2.0], settings={"directions": 8, **LATER, **more}) for more in ({}, {"patience": 1})
+    )
+    assert after[0].task == before[0].task != other[0].task
+    write_task(tmp_path, before)
+    write_task(tmp_path, make_task([3.0, 4.0], seed=1, settings={"directions": 8, **LATER}))
+    assert read_results(tmp_path).rows()[0].returns == [1.0, 2.0, 3.0, 4.0]
+    write_task(tmp_path, other)
+    assert kinds(read_results(tmp_path)) == ["mixed settings"]
 
 
 def test_intervals_of_several_training_runs_resample_the_runs(tmp_path):
