@@ -144,7 +144,7 @@ def task_hash(description: Mapping[str, Any]) -> str:
             anything else in it is left out.
     """
     content = {"format": FORMAT} | {name: description[name] for name in _HASHED}
-    content["settings"] = comparable_settings(content["settings"])
+    content |= {"settings": comparable_settings(description["settings"])}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
